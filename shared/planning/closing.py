@@ -15,9 +15,9 @@ from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import shown_bindings
 from shared.planning.plan import Plan
 
-OF_LISTS = (Reason.VAULT_DENIED, Reason.VAULT_UNREACHABLE, Reason.DENIED_BY_AZURE)
+OF_LISTS = frozenset({Reason.VAULT_DENIED, Reason.VAULT_UNREACHABLE, Reason.DENIED_BY_AZURE})
 """The findings about a list of a vault or of all subscriptions, which nothing in the fleet can hide."""
-OF_JOURNAL = (Reason.VERSION_HELD,)
+OF_JOURNAL = frozenset({Reason.VERSION_HELD})
 """The findings about the journal's records of a version, which nothing in the fleet can hide."""
 IsGone = Callable[[OpenFinding], bool]
 

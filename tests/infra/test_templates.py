@@ -127,12 +127,6 @@ def test_events_go_to_the_queue_that_certroll_reads(variant: str) -> None:
         assert properties["eventDeliverySchema"] == "CloudEventSchemaV1_0"
 
 
-def test_role_is_the_documented_one() -> None:
-    """The custom role of the template has exactly the actions of the role on the page of roles."""
-    (block,) = re.findall(r"```json\n(.*?)```", text_of("docs/reference/roles.md"), re.DOTALL)
-    assert actions("here") == set(json.loads(block)["Actions"])
-
-
 def test_observe_mode_gets_no_right_to_write() -> None:
     """In observe mode, the role can read, and start what Certroll stopped in apply mode."""
     writing = {action for action in actions("observe") if not action.endswith(("/read", "/config/list/action"))}

@@ -22,7 +22,9 @@ BUILD = Path("build/mutants")
 PROFILE = "mutants"
 RECORDING = "recording"
 """Hypothesis profiles: PROFILE tries a mutant, and RECORDING records the lines of a property test."""
-OWN = frozenset({"shared", "tests", "functions", "function_app", "local", "docs", "bench", "conftest"})
+OWN = frozenset(
+    {"shared", "tests", "functions", "function_app", "local", "docs", "bench", "infra", "release", "conftest"}
+)
 PLAIN = (
     *("-q", "--no-header", "--tb=no", "-W", "ignore::pytest.PytestAssertRewriteWarning", "-o", "timeout=600"),
     *("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:certroll-budgets"),

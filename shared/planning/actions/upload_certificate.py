@@ -159,10 +159,12 @@ class UploadCertificate(AboutCopy):
 def propose(snapshot: Snapshot, _: Intent) -> Iterable[Step | Skip]:
     """Propose an upload for each webspace that has an older upload and lacks the current version."""
     current = snapshot.lineage.current
+    if current is None:
+        return
     taken = {copy.ref: copy.webspace for copy in snapshot.fleet.certificates}
-    for webspace, site in sorted(uploaded_to(snapshot), key=str) if current else ():
+    for webspace, site in sorted(uploaded_to(snapshot), key=str):
         there = live_in(snapshot, webspace) if site is None else private_at(snapshot, site)
-        if current is None or current.thumbprint in there:
+        if current.thumbprint in there:
             continue
         plan = snapshot.fleet.plan_in(webspace)
         copy = own_copy(snapshot.lineage, current, webspace, plan, taken)

@@ -36,9 +36,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
 def _arriving(snapshot: Snapshot) -> Iterable[tuple[EnvironmentRef, NotedRoot]]:
     """Yield each environment in which the root of the current version may still be on its way, with this root."""
     for record in snapshot.environment_records:
-        root = next((root for root in record.arriving if _may_need(snapshot, root)), None)
-        if root is not None:
-            yield record.environment, root
+        yield from [(record.environment, root) for root in record.arriving if _may_need(snapshot, root)][:1]
 
 
 def _may_need(snapshot: Snapshot, root: NotedRoot) -> bool:

@@ -63,16 +63,16 @@ def finishes(action: Action, snapshot: Snapshot) -> bool:
 
     An old version is kept for apps in a webspace in which Certroll has begun to change a site or an app.
     """
-    if action.site is not None and action.binds is not None:
-        record = snapshot.rollout.record_of(action.site)
-        return record is not None and (record.state is SiteState.PENDING or record.rebind is Rebind.ASKED)
-    if action.site is not None:
-        return is_begun(action, snapshot)
     rollout, place = snapshot.rollout, action.webspace
-    open_there = any(record.webspace == place for record in rollout.pending) or any(
-        roll.webspace == place and roll.is_left_open for roll in rollout.rolls
-    )
-    return action.protects and open_there
+    if action.site is None:
+        open_there = any(record.webspace == place for record in rollout.pending) or any(
+            roll.webspace == place and roll.is_left_open for roll in rollout.rolls
+        )
+        return action.protects and open_there
+    if action.binds is None:
+        return is_begun(action, snapshot)
+    record = rollout.record_of(action.site)
+    return record is not None and (record.state is SiteState.PENDING or record.rebind is Rebind.ASKED)
 
 
 def has_begun(record: SiteRecord) -> bool:

@@ -153,6 +153,22 @@ def test_each_kind_of_resource_has_its_own_rule(path: str, problem: str) -> None
     assert problem in path_problem(path, of_vault=False)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "sites/a%20b",
+        "sites/a/slots/b%20c",
+        "sites/a/publicCertificates/b%23c%23%20.",
+        "hostingEnvironments/a%20b",
+    ],
+)
+def test_each_name_has_the_rule_of_its_kind(path: str) -> None:
+    """A name is judged by the rule of the word before it: a blank may be in a certificate's name, and in no site's."""
+    allowed = "publicCertificates" in path
+    problem = path_problem(f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Web/{path}", of_vault=False)
+    assert (problem == "") is allowed
+
+
 @pytest.mark.parametrize("path", ["/secrets/shop/", "/certificates/shop/0a1b", "/certificates/shop/versions"])
 def test_paths_of_a_vault_are_sent(path: str) -> None:
     """A path of a vault's object, of a version and of the newest version passes."""

@@ -739,3 +739,9 @@ def test_a_list_takes_a_thumbprint(value: str) -> None:
     """A list with a thumbprint, or without any entry, is a list that Certroll extends."""
     assert read_settings(app_settings({ROOT_LIST: value})).no_lists == frozenset()
     assert NEW in edited(ROOT_LIST, value, SettingEdit(ROOT_LIST, NEW, (), None))
+
+
+def test_setting_without_a_value_names_nothing() -> None:
+    """A setting whose value is null names no certificate, and the other settings of the app are read."""
+    values = {LOAD_LIST: None, "EMPTY": None, "PIN": OLD}
+    assert read_settings(replace(app_settings({}), values=values)).named == {OLD}

@@ -88,6 +88,12 @@ def test_an_app_holds_while_it_uses_the_vault_certificate(settings: SiteSettings
     assert still_uses(app, settings, snapshot(lineage=lineage(tags=tags))) is uses
 
 
+def test_an_app_holds_while_it_names_a_version_that_the_vault_forgot() -> None:
+    """An app that failed holds the version while its settings name a version that the vault no longer lists."""
+    app = roll(RollState.ROLLED_BACK, replaces=(FOREIGN,))
+    assert still_uses(app, named(FOREIGN), snapshot())
+
+
 def test_a_404_counts_after_an_hour() -> None:
     """A site for which Azure answers 404 counts as gone after an hour, and not before."""
     assert not is_gone(None, NOW)

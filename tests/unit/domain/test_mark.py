@@ -106,3 +106,8 @@ def test_odd_text_is_no_mark(text: str | None) -> None:
     """A text of a person is no mark."""
     assert parse_mark(text) is None
     assert isinstance(mark_of(ORDER, RENEW, OWN, WANTS, NOW), Mark)
+
+
+def test_all_that_costs_money_needs_a_mark() -> None:
+    """A renewal and a reissue wait for the own mark; only turning on automatic renewal needs none."""
+    assert frozenset(OrderAction) - {OrderAction.AUTO_RENEW} == PAID

@@ -31,6 +31,7 @@ LATIN = in_base64("Zertifikat für Köln".encode("latin-1"))
         pytest.param(LINES, BODY, id="base64 in lines, as the tool base64 prints it"),
         pytest.param(in_base64("für Köln ☂"), "für Köln ☂", id="base64 of any text"),
         pytest.param("?!? not base64", "?!? not base64", id="text that is no base64"),
+        pytest.param('{"YWJj"}', '{"YWJj"}', id="text that is base64 without its other characters"),
         pytest.param("für Köln", "für Köln", id="text with other letters"),
         pytest.param(LATIN, LATIN, id="base64 of bytes that are not UTF-8"),
         pytest.param(UTF_16, UTF_16, id="base64 of UTF-16"),

@@ -40,6 +40,15 @@ def test_causes_are_written_as_agreed() -> None:
     assert [str(cause) for cause in Cause] == ["event", "sweep", "manual", "wait", "cut_off"]
 
 
+def test_inspection_counts_for_one_message() -> None:
+    """A message names the last inspection that had begun, and the message for the next run asks for another one."""
+    message = CertificateMessage.parse(json.dumps({**CERTIFICATE, "after": 3}))
+    following = message.next_wait()
+    assert message.after == 3
+    assert following is not None
+    assert (following.cause, following.waits, following.after) == (Cause.WAIT, 1, None)
+
+
 @pytest.mark.parametrize("waits", [0, MOST_WAITS])
 def test_every_number_of_waits_up_to_the_last_is_read(waits: int) -> None:
     """Certroll accepts a queue message with any count of waits from zero to twenty."""

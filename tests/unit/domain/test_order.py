@@ -124,9 +124,23 @@ def reasons(order: Order) -> list[Reason]:
             id="it is in one vault, and its key is elsewhere for the other",
         ),
         pytest.param(
+            replace(GOOD, stored=(replace(STORED, status=StoreStatus.NOT_PERMITTED, is_other=True),), issued=NOW),
+            [Reason.ORDER_STORE_FAILED],
+            id="Azure may not store, and another certificate is there",
+        ),
+        pytest.param(
             replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(days=1)),
             [],
             id="a day on its way into the vault",
+        ),
+        pytest.param(
+            replace(
+                GOOD,
+                issued=NOW - timedelta(hours=1),
+                stored=(replace(STORED, status=StoreStatus.UNAUTHORIZED, is_other=True),),
+            ),
+            [Reason.ORDER_STORE_FAILED],
+            id="Azure may not write the vault, which still has another certificate",
         ),
         pytest.param(
             replace(GOOD, stored=stored(StoreStatus.WAITING), issued=NOW - timedelta(days=1, seconds=1)),
@@ -344,6 +358,11 @@ def test_what_is_no_order_is_refused(text: str) -> None:
 def test_order_id_is_read_in_any_case() -> None:
     """Certroll reads an order's resource id in any letter case, because Azure changes the letter case."""
     assert OrderRef.parse(REF.resource_id.upper()) == REF
+    assert OrderRef.parse(f" {REF.resource_id}\n") == REF
+
+
+def test_order_id_is_read_with_blanks_around_it() -> None:
+    """Certroll reads an order's resource id that somebody copied with blanks or a line break around it."""
     assert OrderRef.parse(f" {REF.resource_id}\n") == REF
     assert str(REF) == "shop-rg/shop"
 

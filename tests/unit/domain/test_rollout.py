@@ -306,3 +306,9 @@ def test_sight_tells_what_it_proves(seen: Handshake, state: SiteState, words: st
 def test_verdict_weighs_all_host_names(handshakes: tuple[Handshake, ...], state: SiteState) -> None:
     """A site fails if one of its host names fails, and is proven if none fails and one is proven."""
     assert verdict(handshakes) is state
+
+
+def test_first_record_of_a_site_counts() -> None:
+    """If the journal has two records of one site, the first one counts."""
+    first, second = record(FAILED), record(PROVEN)
+    assert rollout(first, second).record_of(first.site) is first

@@ -12,12 +12,13 @@ from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.names import CopyRef, SiteRef, Thumbprint
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot import staleness
-from shared.domain.snapshot.expiry import is_urgent, settings_expire_at
+from shared.domain.snapshot.expiry import ends_soon, is_urgent, settings_expire_at
 from shared.domain.snapshot.liveness import live_in
 from shared.domain.snapshot.roots import wants_root
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import named_stale, rollable, stale_in
 from tests.build import (
+    DAY,
     FOREIGN,
     HOUR,
     NEW,
@@ -316,3 +317,12 @@ def test_projection_tells_both_forms_of_one_name_apart() -> None:
         ("b\u00fccher.example", NEW),
         ("xn--bcher-kva.example", OLD),
     ]
+
+
+def test_begin_of_a_copy_counts_as_azure_shows_it() -> None:
+    """Whether an imported certificate ends soon depends on its own begin, and on the vault's only if Azure hides it."""
+    ends = NOW + 60 * HOUR
+    known = snapshot(lineage=lineage(version(), replace(old_version(), not_before=NOW - 400 * DAY)))
+    short = replace(copy(not_after=ends), not_before=NOW - 4 * DAY)
+    assert ends_soon(known, replace(short, not_before=None))
+    assert not ends_soon(known, short)

@@ -23,7 +23,7 @@ def test_opt_out_that_is_not_understood_is_told(value: str) -> None:
     assert "counts it as off" in problem.detail
 
 
-@pytest.mark.parametrize("value", ["on", "ON", " true ", "yes", "1", "off", "Off ", "false", "no", "0"])
+@pytest.mark.parametrize("value", ["on", "ON", " true ", "yes", "1", "off", "OFF", "Off ", "false", "no", "0"])
 def test_opt_out_that_is_understood_is_not_told(value: str) -> None:
     """The words for on and off are no finding."""
     assert told((("certroll", value),)) == []

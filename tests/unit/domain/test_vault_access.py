@@ -104,6 +104,9 @@ BLIND = replace(by_roles(), assignments=None, not_read="the role assignments may
         pytest.param(by_policies(AccessPolicy(OWN, SECRETS)), SELLER, LACKING, id="purchases need certificates too"),
         pytest.param(by_roles(role(CUSTOM)), APP, UNKNOWN, id="a custom role"),
         pytest.param(by_roles(role(USER, conditional=True)), APP, UNKNOWN, id="a role under a condition"),
+        pytest.param(
+            by_roles(role(CUSTOM)), app_service(object_id=OWN.upper()), UNKNOWN, id="a custom role, another case"
+        ),
         pytest.param(by_roles(role(USER, OTHER, group=True)), APP, UNKNOWN, id="a group that may hold it"),
         pytest.param(
             by_roles(role("a custom role")),

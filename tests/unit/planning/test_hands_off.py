@@ -1,5 +1,7 @@
 """What Certroll has begun is finished or taken back, and what it may not write is told with the last good values."""
 
+from dataclasses import replace
+
 import pytest
 
 from shared.domain.fleet.app_settings import LOAD_LIST, SettingEdit
@@ -7,7 +9,7 @@ from shared.domain.intent import Intent, Mode, Scope
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollState
-from shared.domain.rollout.site_record import SiteState
+from shared.domain.rollout.site_record import Rebind, SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning import planner
 from shared.planning.acting.by_hand import HANDS_OFF, bindings_by_hand, settings_by_hand
@@ -59,7 +61,6 @@ def bound(seen: Snapshot, intent: Intent) -> bool:
         pytest.param(APPLY, begun(lineage=lineage(tags=OFF)), True, id="the certificate was tagged off on the way"),
         pytest.param(APPLY, begun(lineage=lineage(tags=OFF), rollout=Rollout("v2")), False, id="it was off before"),
         pytest.param(APPLY, begun(SiteState.UNPROVEN, lineage=lineage(tags=OFF)), False, id="the site was through"),
-        pytest.param(APPLY, begun(SiteState.FAILED, lineage=lineage(tags=OFF)), False, id="the site failed"),
         pytest.param(APPLY, begun(sites=(site(tags=OFF),)), False, id="the site is off"),
         pytest.param(
             APPLY, begun(lineage=lineage(tags=OFF), sites=(site(tags=OFF),)), False, id="the site is off as well"
@@ -114,6 +115,7 @@ def test_an_app_that_failed_is_taken_back_though_the_certificate_is_off(app: obj
         pytest.param(rollout(record(SiteState.PENDING)), True, id="a site of the webspace is under way"),
         pytest.param(rollout(rolls=(roll(RollState.OVERLAPPING),)), True, id="an app of the webspace is under way"),
         pytest.param(rollout(record(SiteState.PENDING, webspace=NORTH)), False, id="another webspace"),
+        pytest.param(rollout(rolls=(roll(RollState.OVERLAPPING, webspace=NORTH),)), False, id="an app elsewhere"),
         pytest.param(rollout(rolls=(roll(RollState.STALE),)), False, id="an app that was only admitted"),
     ],
 )
@@ -123,7 +125,26 @@ def test_an_old_version_is_kept_only_where_something_is_under_way(there: Rollout
     class Keep:
         site, binds, webspace, protects = None, None, WEST, True
 
+    class Upload(Keep):
+        protects = False
+
     assert finishes(Keep(), snapshot(rollout=there)) is kept  # type: ignore[arg-type]
+    assert not finishes(Upload(), snapshot(rollout=there))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("known", "finished"),
+    [
+        pytest.param(record(SiteState.PENDING), True, id="it is under way"),
+        pytest.param(record(SiteState.FAILED), False, id="it failed"),
+        pytest.param(replace(record(SiteState.PROVEN), rebind=Rebind.ASKED), True, id="its second write is left"),
+        pytest.param(replace(record(SiteState.PROVEN), rebind=Rebind.DONE), False, id="its second write is done"),
+        pytest.param(record(SiteState.PENDING, site="other"), False, id="another site is under way"),
+    ],
+)
+def test_a_binding_is_finished_only_at_a_site_under_way(known: SiteRecord, *, finished: bool) -> None:
+    """After the hands are off, Certroll writes no binding of a site that failed or is through."""
+    assert finishes(UpdateBinding(binding(), NEW, WEST), snapshot(rollout=rollout(known))) is finished
 
 
 def test_the_last_good_settings_are_told_without_other_values() -> None:
