@@ -16,6 +16,12 @@ GET     /subscriptions/*/resources                      Microsoft.Resources/subs
 GET     /subscriptions/*/resourceGroups/*/resources     Microsoft.Resources/subscriptions/resourceGroups/resources/read
 PATCH   Microsoft.Resources/tags/default                Microsoft.Resources/tags/write
 
+GET     /subscriptions/*/locations                      Microsoft.Resources/subscriptions/locations/read
+GET     /subscriptions/*/providers                      Microsoft.Resources/subscriptions/providers/read
+GET     Microsoft.Authorization/permissions             Microsoft.Authorization/permissions/read
+GET     Microsoft.Authorization/providerOperations/*    Microsoft.Authorization/providerOperations/read
+GET     Microsoft.EventGrid/systemTopics                Microsoft.EventGrid/systemTopics/read
+GET     Microsoft.Web/geoRegions                        Microsoft.Web/geoRegions/read
 GET     Microsoft.Authorization/roleAssignments         Microsoft.Authorization/roleAssignments/read
 GET     Microsoft.Authorization/roleAssignments/*       Microsoft.Authorization/roleAssignments/read
 PUT     Microsoft.Authorization/roleAssignments/*       Microsoft.Authorization/roleAssignments/write
