@@ -14,6 +14,7 @@ from shared.domain.names import HostName
         pytest.param('0   issue   "digicert.com"  ', True, id="with more blanks"),
         pytest.param('0 ISSUE "DigiCert.com; policy=ev"', True, id="with parameters, in other letters"),
         pytest.param('0 issue "letsencrypt.org"', False, id="another authority"),
+        pytest.param('0   issue   "letsencrypt.org"', False, id="another authority, with more blanks"),
         pytest.param('0 issue ";"', False, id="nobody"),
         pytest.param('128 tbs "x"', False, id="a critical record that nobody knows"),
         pytest.param('x tbs "x"', False, id="flags that nobody can read"),

@@ -81,6 +81,14 @@ def test_stale_upload_gets_the_new_version_beside_it() -> None:
     assert list(upload_certificate.propose(seen, APPLY)) == [Step(UPLOAD, Reason.STALE_UPLOAD)]
 
 
+def test_each_webspace_is_judged_for_itself() -> None:
+    """Certroll uploads the new version into a webspace although another webspace has the new version already."""
+    here, there = farm(NORTH), PLAN
+    done = (copy("old-there", OLD, webspace=NORTH, source=None), copy("new-there", NEW, webspace=NORTH, source=None))
+    seen = snapshot(copies=(*done, UPLOADED), plans=(here, there))
+    assert list(upload_certificate.propose(seen, APPLY)) == [Step(UPLOAD, Reason.STALE_UPLOAD)]
+
+
 @pytest.mark.parametrize(
     "seen",
     [
