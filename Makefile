@@ -87,10 +87,11 @@ test-hosted: ## the tests of the hosted app and of the local host, with another 
 	$(HOSTED)/bin/python -m pytest tests/triggers tests/local/host --no-budgets
 
 # BICEP names Microsoft's compiler; the default is `bicep` on the path. infra/bicep.version pins its version.
+# AZD_SCHEMA names a copy of azd's whole schema of azure.yaml; without one, infra/azure.schema.json has a part of it.
 export BICEP
 
 infra: setup ## check the templates with Microsoft's compiler: make infra BICEP=/path/to/bicep; WRITE=--write writes what it makes
-	$(BIN)/python -m infra.gate $(WRITE)
+	$(BIN)/python -m infra.gate $(WRITE) $(AZD_SCHEMA)
 
 contract: setup ## the contract against a real subscription; docs/how-to/check-azure-by-contract.md says how, and what it costs
 	$(BIN)/python -m pytest tests/contract -p no:randomly --no-budgets

@@ -1,5 +1,8 @@
 """Check the templates: `make infra`. Write what the compiler makes of them: `make infra WRITE=--write`.
 
+`make infra AZD_SCHEMA=azure.yaml.json` also checks azure.yaml against a copy of azd's whole schema, which the CI
+workflow loads.
+
 The check fails for any line that `bicep lint` prints, because a misspelt property is only a warning to Bicep. It also
 fails for a file that is not formatted, for a compiled template or a snapshot that differs from the kept one, and for an
 azure.yaml that its schema refuses.
@@ -18,22 +21,24 @@ from infra.sources import INFRA, KEPT, hashes, sources
 
 ENTRIES = ("main", "subscription", "vault")
 """The templates that people deploy."""
+AZURE_YAML, SCHEMA = INFRA.parent / "azure.yaml", INFRA / "azure.schema.json"
 AGAIN = "run `make infra WRITE=--write` and read the difference"
 
 
 def main(arguments: list[str]) -> int:
-    """Check or write, print every problem, and return the exit code."""
+    """Check or write, print every problem, and return the exit code. Arguments for a check are further schemas."""
     try:
-        problems = write() if arguments == ["--write"] else list(check())
+        problems = write() if arguments == ["--write"] else list(check(*map(Path, arguments)))
     except CompilerError as error:
         problems = [str(error)]
     print(*problems, f"{len(problems)} problems of infra/", sep="\n")
     return 1 if problems else 0
 
 
-def check() -> Iterator[str]:
-    """Yield every problem of the templates. Nothing is written."""
-    yield from misspelt(INFRA.parent / "azure.yaml", INFRA / "azure.schema.json")
+def check(*schemas: Path) -> Iterator[str]:
+    """Yield every problem of the templates, and what further schemas refuse of azure.yaml. Nothing is written."""
+    for schema in (SCHEMA, *schemas):
+        yield from misspelt(AZURE_YAML, schema)
     for entry in ENTRIES:
         yield from lint(INFRA / f"{entry}.bicep")
     with running_compiler() as compiler:

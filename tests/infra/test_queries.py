@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 import duckdb_kql
 import pytest
@@ -11,16 +13,14 @@ import pytest
 from local.kusto import Analysis, analyse
 from shared.domain.reason import Reason
 from shared.domain.traits import Severity
-from tests.kusto_log import ALERTS, ROOT, RULES, TABLES, WINDOWS, query_of
+from tests.kusto_log import ALERTS, ROOT, RULES, TABLES, WINDOWS, Log, query_of
 from tests.pages import code_in, part_of, rows_of, text_of
 from tests.unit.test_reference_pages import IN_ALL_EVENTS, _logged
 
 NAMES = sorted(RULES["logs"])
 METRICS = json.loads((ROOT / "tests" / "infra" / "kept" / "metrics.json").read_text(encoding="utf-8"))["namespaces"]
-NOT_RUN = {
-    "logs-capped": "Log Analytics itself writes the rows, and the local host writes none of them",
-}
-"""The alerts whose queries are only analysed, each with the reason."""
+CAPPED = "Data collection stopped due to daily limit of free data reached. Ingestion status = OverQuota"
+"""What Log Analytics writes at the daily cap (Azure docs, "Troubleshoot Change Tracking and Inventory issues")."""
 REFUSED_BY_RULES = ("bag_unpack", "pivot", "narrow", "externaldata", "union", "search", "ago(", "take ", "limit ")
 """What Azure refuses in the query of an alert, or what makes its window another one than the rule's (Azure
 docs, "Create a log search alert rule")."""
@@ -92,11 +92,33 @@ def test_query_is_within_what_the_engine_runs(name: str) -> None:
     assert duckdb_kql.to_sql(queries()[name])
 
 
-def test_what_no_test_runs_is_listed() -> None:
-    """Each alert has a test that runs its query, or a reason why none does."""
+def test_every_alert_is_run() -> None:
+    """Each alert has a test that runs its query."""
     texts = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests").rglob("test_*.py")))
-    run = {name for name in NAMES if f'"{name}"' in texts.replace(f'"{name}": "Log Analytics', "")}
-    assert run | NOT_RUN.keys() == set(NAMES)
+    assert [name for name in NAMES if f'"{name}"' not in texts] == []
+
+
+def operation(category: str, detail: str) -> dict[str, str]:
+    """Return a row of `_LogOperation`, which Log Analytics itself writes."""
+    known = {"table": "_LogOperation", "TimeGenerated": "2026-11-20T12:00:00", "Level": "Warning"}
+    return {**known, "Category": category, "Operation": "Data collection Status", "Detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("row", "fired"),
+    [
+        pytest.param(operation("Ingestion", CAPPED), {()}, id="the daily cap is reached"),
+        pytest.param(operation("Ingestion", CAPPED.replace("OverQuota", "RespectQuota")), set(), id="a new day"),
+        pytest.param(operation("Agent", CAPPED), set(), id="another category"),
+    ],
+)
+def test_full_workspace_fires(tmp_path: Path, row: Mapping[str, str], fired: set[tuple[str, ...]]) -> None:
+    """The daily cap of the workspace fires its alert, by the text that Azure documents for the cap."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{json.dumps(row)}\n", encoding="utf-8")
+    at = datetime.fromisoformat(row["TimeGenerated"]).replace(tzinfo=UTC)
+    assert Log(path).fires("logs-capped", at + timedelta(minutes=1)) == fired
+    assert Log(path).fires("logs-capped", at + timedelta(minutes=16)) == set()
 
 
 FAULTS = {

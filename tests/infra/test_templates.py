@@ -193,19 +193,6 @@ def test_storage_has_no_keys(variant: str) -> None:
     )
 
 
-def test_private_network_has_no_public_address() -> None:
-    """In a private network with a private link scope, no resource has public network access."""
-    public = {
-        key: value
-        for entry in resources("private")
-        for key, value in entry.get("properties", {}).items()
-        if key.startswith("publicNetworkAccess") and value != "Disabled"
-    }
-    assert public == {}
-    (account,) = resources("private-deny", "Microsoft.Storage/storageAccounts")
-    assert account["properties"]["networkAcls"] == {"bypass": "AzureServices", "defaultAction": "Deny"}
-
-
 def test_dedicated_plan_has_no_part_of_flex() -> None:
     """A dedicated plan runs the app all the time, and has no settings of Flex Consumption."""
     (site,) = resources("dedicated", "Microsoft.Web/sites")

@@ -1,5 +1,7 @@
 """These tests cover the rights of principals in the local Azure: operations, roles, scopes and refusals."""
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,11 @@ from local import variants
 from local.azure.entra.tokens import TENANT, Principal, token
 from local.azure.front_door.operations import NoOperation, operation_of, unlisted
 from local.azure.resource_manager import ROUTES
+from local.azure.rights.built_in import EXTRACT as KEPT_ROLES
 from local.azure.rights.built_in import role
 from local.azure.rights.deployed import NotReadable, anywhere, grants_of
 from local.azure.rights.grants import Grant, Grants, reaches
+from local.azure.rights.lists import EXTRACT as KEPT_OPERATIONS
 from local.azure.rights.lists import listed
 from local.azure.rights.permissions import Permissions
 from local.azure.vault import routes, secret_routes
@@ -83,6 +87,26 @@ def test_template_names_no_unknown_action(path: Path) -> None:
     own = (grant for grant in variants.grants(name) if grant.role.startswith("Certroll"))
     actions = {action.lower() for grant in own for action in grant.permissions.actions}
     assert actions - listed() - {action.lower() for action in unlisted()} == set()
+
+
+def test_each_kept_fact_names_where_it_was_read() -> None:
+    """Each kept operation and built-in role names the repository, the whole commit and the file that it comes from."""
+    roles, operations = (json.loads(kept.read_text(encoding="utf-8")) for kept in (KEPT_ROLES, KEPT_OPERATIONS))
+    read = [roles["sources"][kept["source"]] for kept in roles["roles"]]
+    read += [{**operations, "path": page["page"]} for page in operations["pages"]]
+    assert set(operations) == {"about", "repository", "commit", "date", "pages"}, "every operation is on a page"
+    whole = re.compile(r"[\w-]+/[\w-]+ [0-9a-f]{40} \S+\.(md|json)")
+    written = [f"{source['repository']} {source['commit']} {source['path']}" for source in read]
+    assert [source for source in written if not whole.fullmatch(source)] == []
+
+
+def test_role_for_environments_may_not_touch_their_apps() -> None:
+    """App Service Environment Contributor allows what is in Azure's definition: roots of environments, and no site."""
+    environments = (Grant("/", role("App Service Environment Contributor").permissions),)
+    for allowed in ("Web/hostingEnvironments/publicCertificates/write", "Authorization/roleAssignments/read"):
+        assert may(environments, f"Microsoft.{allowed}")
+    for refused in ("Web/sites/read", "Web/serverfarms/join/action", "Authorization/roleAssignments/write"):
+        assert not may(environments, f"Microsoft.{refused}")
 
 
 # --------------------------------------------------------------------------------------------------------- evaluation

@@ -26,7 +26,8 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 HOURS_OPEN, EVERY = 25, 4
 FINDINGS = {"finding-urgent", "finding-opened"}
 FROM_SWEEPS = set(RULES["logs"]) - {"no-heartbeat", "no-functions", "host-ends", "settings-invalid", "logs-capped"}
-"""The alerts whose rows come from runs of this file. tests/triggers/test_telemetry.py has the others but one."""
+"""The alerts whose rows come from runs of this file. tests/triggers/test_telemetry.py has the others, but for
+`logs-capped`, whose rows Log Analytics writes (tests/infra/test_queries.py)."""
 
 
 def on(log: Log, recorded: Recorded) -> set[str]:

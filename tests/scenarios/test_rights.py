@@ -7,6 +7,7 @@ deployment makes, and the operations from Microsoft's lists.
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -21,34 +22,23 @@ from local.azure.world import World
 from local.variants import PAID
 from local.worlds.builders import Builder
 from shared.domain.intent import Mode
-from shared.domain.reason import Reason
-from tests.pages import rows_of, text_of
+from tests.pages import code_in, rows_of, text_of
 from tests.scenarios.app_worlds import LIST, PIN
 from tests.scenarios.conftest import Install
 from tests.scenarios.sick_fleets import AGE, FLEETS, Fleet
 from tests.scenarios.sick_things import ANSWERS, Sick, Trial
 from tests.scenarios.worlds import VAULT
 
-WEB, ORDERS = "microsoft.web/", "microsoft.certificateregistration/certificateorders/"
-ROOTS, OWN = f"{WEB}hostingenvironments/publiccertificates/", f"{WEB}sites/certificates/"
+WEB, ROLES = "microsoft.web/", "docs/reference/roles.md"
 NEVER_ASKED = {
     f"{WEB}sites/config/read": "Azure may judge Key Vault references by it: Microsoft's lists do not name them",
     f"{WEB}sites/slots/config/read": "as for sites",
     f"{WEB}hostingenvironments/configurations/read": "the path fits it as well as the one below it; both are listed",
 }
 """The actions of the custom role that no request of Certroll asks for in the local Azure, each with its reason."""
-LOST: dict[str, dict[str, set[str]]] = {
-    "no-roots": {"environments": {f"{ROOTS}read"}},
-    "no-orders": {"orders": {f"{ORDERS}read"}},
-    "no-flex": {"holdings": {f"{OWN}read"}},
-}
-"""For each variant, the operations that Azure refuses in a fleet. Azure refuses nothing in all other fleets."""
-TOLD: dict[str, set[Reason]] = {
-    "no-roots": {Reason.NO_SUCH_TARGET, Reason.BLIND_SPOT},
-    "no-orders": {Reason.DENIED_BY_AZURE},
-    "no-flex": {Reason.BLIND_SPOT},
-}
-"""For each variant, findings of which at least one tells a person what the variant loses."""
+FLEET_WITHOUT = {"no-roots": "environments", "no-orders": "orders", "no-flex": "holdings"}
+"""For each variant without a group of rights, the fleet that needs the group."""
+VARIANT_OF = {"`roots` = `off`": "no-roots", "`orders` = `false`": "no-orders", "`flexSites` = `off`": "no-flex"}
 Run = Callable[..., Trial]
 
 
@@ -126,6 +116,38 @@ def lowered(operations: tuple[str, ...]) -> set[str]:
     return {operation.lower() for operation in operations}
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What the page of roles says about a variant: the missing actions, what Azure refuses, and the findings."""
+
+    actions: set[str]
+    refused: set[str]
+    reasons: set[str]
+
+
+def losses() -> dict[str, Loss]:
+    """Return what the page of roles says about each variant without a group of rights."""
+    rows = [row for row in rows_of(text_of(ROLES)) if row[0] in VARIANT_OF]
+    return {
+        VARIANT_OF[parameter]: Loss(
+            lowered(tuple(code_in(lacks))),
+            lowered(tuple(code_in(denied))),
+            set(re.findall(r"\[(\w+)\]", reported)),
+        )
+        for parameter, lacks, denied, reported in rows
+    }
+
+
+def with_slots(actions: set[str]) -> set[str]:
+    """Return actions in lower case with the twins for slots that the page does not repeat."""
+    return actions | {action.replace(f"{WEB}sites/", f"{WEB}sites/slots/") for action in actions}
+
+
+def reported(trial: Trial) -> set[str]:
+    """Return the reasons of the findings that are open."""
+    return {str(row["reason"]) for row in trial.certroll.rows("certrollfindings") if "reason" in row}
+
+
 def test_rights_are_enough_and_each_is_needed(run: Run) -> None:
     """With the templates' own rights Certroll carries every fleet, is refused nothing, and uses each action."""
     used = set[str]()
@@ -136,16 +158,30 @@ def test_rights_are_enough_and_each_is_needed(run: Run) -> None:
     assert lowered(role_of(PAID).actions) - used == NEVER_ASKED.keys()
 
 
-@pytest.mark.parametrize("variant", LOST)
+@pytest.mark.parametrize("variant", FLEET_WITHOUT)
 def test_variant_loses_what_the_page_says_and_nothing_else(run: Run, variant: str) -> None:
-    """Without a group of rights, Azure refuses that group's first read and nothing else, and a finding says so."""
-    for name, expected in LOST[variant].items():
-        trial = run(name, variant)
-        assert refused(trial) == expected
-        rows = trial.certroll.rows("certrollfindings")
-        assert TOLD[variant] & {row.get("reason") for row in rows}
-        assert trial.certroll.queue.dead_letter == []
-        assert all(site.state == "Running" for site in trial.fleet.world.web.sites.values())
+    """Without a group of rights, Azure refuses and Certroll reports what the page of roles says, and nothing else."""
+    fleet = FLEET_WITHOUT[variant]
+    trial = run(fleet, variant)
+    assert refused(trial) == losses()[variant].refused
+    assert reported(trial) - reported(run(fleet)) == losses()[variant].reasons
+    assert trial.certroll.queue.dead_letter == []
+    assert all(site.state == "Running" for site in trial.fleet.world.web.sites.values())
+
+
+@pytest.mark.parametrize("variant", FLEET_WITHOUT)
+def test_variant_lacks_the_actions_that_the_page_says(variant: str) -> None:
+    """A variant without a group of rights has the usual role but for the actions that the page of roles lists."""
+    whole, less = (lowered(role_of(name).actions) for name in ("here", variant))
+    assert less <= whole
+    assert whole - less == with_slots(losses()[variant].actions) & whole
+    assert losses()[variant].actions <= whole
+
+
+def test_page_has_each_variant_without_a_group_of_rights() -> None:
+    """The page of roles has a row for each kept variant without a group of rights, and no other row."""
+    kept = {path.name.removesuffix(".bicepparam") for path in variants.FOLDER.glob("no-*.bicepparam")}
+    assert losses().keys() == kept == FLEET_WITHOUT.keys()
 
 
 def test_flex_sites_without_rights_hold_up_no_other_site(run: Run) -> None:
@@ -162,17 +198,16 @@ def test_observe_needs_no_right_to_write(run: Run, name: str) -> None:
     assert [entry.path for entry in trial.fleet.world.journal.writes()] == []
 
 
-@pytest.mark.parametrize("variant", [*LOST, "here", "observe", PAID])
+@pytest.mark.parametrize("variant", [*FLEET_WITHOUT, "here", "observe", PAID])
 def test_variant_is_the_documented_role(variant: str) -> None:
     """A variant has only documented actions, and each action that it lacks is in the table of what is lost."""
-    rows = rows_of(text_of("docs/reference/roles.md"))
+    rows = rows_of(text_of(ROLES))
     documented = {row[0].strip("`").lower() for row in rows if row[0].startswith("`Microsoft.")}
-    known = documented | {action.replace(f"{WEB}sites/", f"{WEB}sites/slots/") for action in documented}
-    assert lowered(role_of(variant).actions) - known == set()
+    assert lowered(role_of(variant).actions) - with_slots(documented) == set()
 
 
 def test_documented_role_is_the_templates_role_without_unlisted_actions() -> None:
     """The role that a person may create by hand has the listed actions of the templates' role, and no other."""
-    (block,) = re.findall(r"```json\n(.*?)```", text_of("docs/reference/roles.md"), re.DOTALL)
+    (block,) = re.findall(r"```json\n(.*?)```", text_of(ROLES), re.DOTALL)
     by_hand = lowered(tuple(json.loads(block)["Actions"]))
     assert by_hand == lowered(role_of("here").actions) - {action.lower() for action in unlisted()}

@@ -13,5 +13,4 @@ Kind = Literal["actions", "dataActions"]
 def listed(kind: Kind = "actions") -> frozenset[str]:
     """Return the operations on resources, or on data, that Microsoft's lists have, in lower case."""
     extract = json.loads(EXTRACT.read_text(encoding="utf-8"))
-    pages = (*extract["pages"], *extract["elsewhere"])
-    return frozenset(operation.lower() for page in pages for operation in page[kind])
+    return frozenset(operation.lower() for page in extract["pages"] for operation in page[kind])
