@@ -43,8 +43,11 @@ The codes are those of the Azure docs, "Common deployment errors" and "Common RE
 MISSING_RIGHT = frozenset(
     {"authorizationfailed", "linkedauthorizationfailed", "forbiddenbyrbac", "forbiddenbypolicy", "accessdenied"}
 )
-"""The codes by which ARM and Key Vault say that no role or access policy grants a right. Key Vault gives its code as
-the inner code of `Forbidden` (Azure docs, "Azure Key Vault REST API error codes"; terraform-provider-azurerm #17015)."""
+"""The codes by which ARM and Key Vault say that no role or access policy grants a right.
+
+Key Vault gives its code as the inner code of `Forbidden` (Azure docs, "Azure Key Vault REST API error codes", and
+terraform-provider-azurerm #17015).
+"""
 _DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 

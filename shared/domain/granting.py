@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 READING_POSTS = ("/list", "/retrievecertificateactions")
 """The ends of the paths of requests that only read, although their method is POST."""
 PARAMETERS = (
-    (r"(put|patch|delete|post) ", "mode=apply"),
+    (r"(put|patch|delete|post) (?!.*/start$)", "mode=apply"),
     (r"\w+ .*/hostingenvironments/[^/]+/(publiccertificates|sites)|post .*/stop$", "roots=actions"),
     (r"\w+ .*/certificateorders", "orders=true"),
     (r"(put|patch|delete|post) .*/certificateorders", "orderActions=true"),
@@ -26,17 +26,10 @@ def granting(method: str, url: str) -> str:
     """Return who grants the right for a request by which command, or an empty text for a request elsewhere."""
     parts = urlsplit(url.lower())
     if (subscription := _SUBSCRIPTION.match(parts.path)) is not None:
-        return subscription_grant(subscription[1], parameters_for(method, parts.path))
+        return subscription_grant(subscription[1], _parameters(method, parts.path))
     if (vault := _VAULT.match(parts.netloc)) is not None:
         return _vault_grant(vault[1], parts.path)
     return ""
-
-
-def parameters_for(method: str, path: str) -> tuple[str, ...]:
-    """Return the parameters of infra/subscription.bicep on which the right for a request of ARM depends."""
-    reads = path.endswith(READING_POSTS)
-    asked = f"{'get' if reads else method.lower()} {path}"
-    return tuple(parameter for pattern, parameter in PARAMETERS if re.match(pattern, asked))
 
 
 def subscription_grant(subscription: str, parameters: tuple[str, ...] = ()) -> str:
@@ -46,6 +39,13 @@ def subscription_grant(subscription: str, parameters: tuple[str, ...] = ()) -> s
     return (
         f"the subscription's owner runs `{command}`{needed} (in full: output subscriptionCommands of infra/main.bicep)"
     )
+
+
+def _parameters(method: str, path: str) -> tuple[str, ...]:
+    """Return the parameters of infra/subscription.bicep on which the right for a request of ARM depends."""
+    reads = path.endswith(READING_POSTS)
+    asked = f"{'get' if reads else method.lower()} {path}"
+    return tuple(parameter for pattern, parameter in PARAMETERS if re.match(pattern, asked))
 
 
 def _vault_grant(vault: str, path: str) -> str:

@@ -49,6 +49,8 @@ TOLD: dict[str, set[Reason]] = {
     "no-flex": {Reason.BLIND_SPOT},
 }
 """For each variant, findings of which at least one tells a person what the variant loses."""
+NAMED = {"no-roots": "roots=actions", "no-orders": "orders=true", "no-flex": "flexSites=actions"}
+"""For each variant, the parameter of infra/subscription.bicep that such a finding names."""
 Run = Callable[..., Trial]
 
 
@@ -144,6 +146,8 @@ def test_variant_loses_what_the_page_says_and_nothing_else(run: Run, variant: st
         assert refused(trial) == expected
         rows = trial.certroll.rows("certrollfindings")
         assert TOLD[variant] & {row.get("reason") for row in rows}
+        named = f"infra/subscription.bicep …` with {NAMED[variant]} (in full"
+        assert any(named in str(row.get("detail")) for row in rows if row.get("reason") in TOLD[variant])
         assert trial.certroll.queue.dead_letter == []
         assert all(site.state == "Running" for site in trial.fleet.world.web.sites.values())
 
