@@ -1,4 +1,5 @@
-// The settings that an operator of the version before had set by hand, as parameters.
+// The settings that an operator of the version before had set by hand, and the rights of the role of that version, as
+// parameters.
 using '../main.bicep'
 
 param mode = 'apply'
@@ -8,6 +9,9 @@ param vaults = [
 ]
 param appServiceObjectId = '44444444-4444-4444-4444-444444444444'
 param subscriptions = ['00000000-0000-0000-0000-00000000000a', '00000000-0000-0000-0000-00000000000b']
+param roots = 'actions'
+param flexSites = 'actions'
+param references = 'actions'
 param aseMaxUnavailable = '25%'
 param cloud = 'public'
 param deleteGrace = '14d'

@@ -103,7 +103,9 @@ def _from_answer(
 ) -> AzureError:
     message = answer.message if not secret or answer.code.lower() in NAMES_ONLY_SCOPES else ""
     said = " ".join(part for part in (str(answer.status), answer.code, answer.extended_code, message) if part)
-    text = "; ".join(part for part in (f"{what}: {said}", remedy_for(answer, remedy)) if part)
+    request = getattr(error.response, "request", None)
+    method, url = (str(getattr(request, name, "")) for name in ("method", "url"))
+    text = "; ".join(part for part in (f"{what}: {said}", remedy_for(answer, remedy, method, url)) if part)
     if answer.status < HTTPStatus.BAD_REQUEST:
         return _odd_success(error, text, writing=writing)
     if answer.code.lower() in NOT_REGISTERED:

@@ -7,6 +7,7 @@ a resource and a certificate in use both answer 409.
 from http import HTTPStatus
 
 from shared.clients.answers import Answer
+from shared.domain.granting import granting
 
 NOT_REGISTERED = frozenset({"missingsubscriptionregistration", "subscriptionnotregistered"})
 """The codes of a subscription that does not use a service, such as Microsoft.Web. Azure answers 409."""
@@ -39,19 +40,29 @@ REMEDIES = {
 
 The codes are those of the Azure docs, "Common deployment errors" and "Common REST API error codes" of Azure Storage.
 """
+MISSING_RIGHT = frozenset(
+    {"authorizationfailed", "linkedauthorizationfailed", "forbiddenbyrbac", "forbiddenbypolicy", "accessdenied"}
+)
+"""The codes by which ARM and Key Vault say that no role or access policy grants a right.
+
+Key Vault gives its code as the inner code of `Forbidden` (Azure docs, "Azure Key Vault REST API error codes", and
+terraform-provider-azurerm #17015).
+"""
 _DENIED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
-def remedy_for(answer: Answer, remedy: str) -> str:
+def remedy_for(answer: Answer, remedy: str, method: str = "", url: str = "") -> str:
     """Return what an operator can do about an error answer, or an empty text.
 
     `remedy` names the right that the call needs. A missing right is the remedy of a denial without a better known code.
+    If Azure says that the right for the request of `method` and `url` is missing, the text names the owner's command.
     """
-    code = answer.code.lower()
+    code, exact = answer.code.lower(), answer.extended_code.lower()
     if code == POLICY:
         assignment = answer.policy or "that the message names"
         return f"no role helps: exempt the resource from the policy assignment {assignment}, or change the policy"
     if code in NOT_REGISTERED:
         return "register the resource provider that the message names in the subscription, if it is to be used there"
-    known = REMEDIES.get(answer.extended_code.lower()) or REMEDIES.get(code)
-    return known or (remedy if answer.status in _DENIED else "")
+    known = REMEDIES.get(exact) or REMEDIES.get(code) or (remedy if answer.status in _DENIED else "")
+    command = granting(method, url) if MISSING_RIGHT & {code, exact} else ""
+    return "; ".join(part for part in (known, command) if part)

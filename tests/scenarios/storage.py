@@ -10,6 +10,7 @@ from azure.storage.blob import BlobServiceClient
 
 from shared.clients.storage.journal import journal_ports
 from shared.clients.storage.leases import CONTAINER
+from shared.clients.storage.rows import Entity
 from shared.ports import Ports
 from shared.ports.clock import Clock
 from tests.memory_storage import MemoryLeases, MemoryTables
@@ -52,6 +53,10 @@ class MemoryStorage:
     def rows(self, table: str) -> list[dict[str, object]]:
         """Return every row of a table, or no row if the table does not exist."""
         return [dict(row) for row in self._tables.all(table)]
+
+    def put(self, table: str, row: Entity) -> None:
+        """Put a row into a table, as an earlier release has left it there."""
+        self._tables.write(table, [row])
 
     def drop(self, table: str) -> None:
         """Delete a table with all its rows."""

@@ -39,6 +39,8 @@ NEVER_ASKED = {
 FLEET_WITHOUT = {"no-roots": "environments", "no-orders": "orders", "no-flex": "holdings"}
 """For each variant without a group of rights, the fleet that needs the group."""
 VARIANT_OF = {"`roots` = `off`": "no-roots", "`orders` = `false`": "no-orders", "`flexSites` = `off`": "no-flex"}
+NAMED = {"no-roots": "roots=actions", "no-orders": "orders=true", "no-flex": "flexSites=actions"}
+"""For each variant, the parameter of infra/subscription.bicep that a finding of the variant names."""
 Run = Callable[..., Trial]
 
 
@@ -165,6 +167,9 @@ def test_variant_loses_what_the_page_says_and_nothing_else(run: Run, variant: st
     trial = run(fleet, variant)
     assert refused(trial) == losses()[variant].refused
     assert reported(trial) - reported(run(fleet)) == losses()[variant].reasons
+    rows = trial.certroll.rows("certrollfindings")
+    told = [str(row.get("detail")) for row in rows if row.get("reason") in losses()[variant].reasons]
+    assert any(f"infra/subscription.bicep …` with {NAMED[variant]} (in full" in detail for detail in told)
     assert trial.certroll.queue.dead_letter == []
     assert all(site.state == "Running" for site in trial.fleet.world.web.sites.values())
 

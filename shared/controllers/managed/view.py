@@ -17,6 +17,7 @@ from itertools import chain
 from shared.domain.errors import AzureError, Denied, OutOfTime
 from shared.domain.fleet.bindings import Binding, SslState
 from shared.domain.fleet.fleet import BlindSpot, Fleet
+from shared.domain.granting import NO_SUBSCRIPTION
 from shared.domain.managed.issuance import Place, SeenCertificate
 from shared.domain.managed.prerequisites import is_custom
 from shared.domain.names import HostName, SiteRef, Webspace
@@ -89,7 +90,7 @@ def observe_managed(run: Run) -> View:
     """Read the subscriptions of the settings, or all subscriptions that the identity sees if the settings name none."""
     subscriptions = run.intent.subscriptions or run.ports.app_service.subscriptions()
     if not subscriptions:
-        raise Denied("the identity sees no subscription: grant it the role that docs/reference/roles.md lists")
+        raise Denied(NO_SUBSCRIPTION)
     views = run.pool.map(partial(_subscription, run), subscriptions)
     views += tuple(_slots(run, chain.from_iterable(map(_concerned, views))))
     fleets = [view.fleet for view in views]

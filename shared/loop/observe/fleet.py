@@ -35,6 +35,7 @@ from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet, SeenSite
 from shared.domain.fleet.sites import ServerFarm
+from shared.domain.granting import NO_SUBSCRIPTION
 from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, VaultCertificateRef
 from shared.loop.observe.targets import Scope, Targets, plans_in
@@ -64,7 +65,7 @@ def observe_fleet(
     view = View(app_service, pool)
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
-        raise Denied("the identity sees no subscription: grant it the role that docs/reference/roles.md lists")
+        raise Denied(NO_SUBSCRIPTION)
     productions = view.each_subscription(app_service.sites, subscriptions)
     certificates = view.certificates(subscriptions, productions, targets.private)
     environments, roots = view.environments(ports.environments, subscriptions, targets.environments)

@@ -1,6 +1,7 @@
 """Certroll translates each error of the Azure SDK into an error class of its domain."""
 
 import json
+import re
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -62,10 +63,24 @@ def web(code: str, message: str, extended: str = "") -> dict[str, object]:
     return {"Code": code, "Message": message, "Details": [{"Message": message}, entity]}
 
 
+ARM = "https://management.azure.com/subscriptions/00000000-0000-0000-0000-00000000000a/providers/Microsoft.Web/sites"
+VAULT = "https://kv-one.vault.azure.net/certificates?api-version=2025-07-01"
+
+
+def refused_by_vault(code: str) -> object:
+    """Return the body by which Key Vault refuses a request, with the exact reason as the inner code."""
+    return {"error": {"code": "Forbidden", "message": "No.", "innererror": {"code": code}}}
+
+
 def answer(
-    status: int, body: object = None, headers: dict[str, str] | None = None, asked: dict[str, str] | None = None
+    status: int,
+    body: object = None,
+    headers: dict[str, str] | None = None,
+    asked: dict[str, str] | None = None,
+    *,
+    url: str = "https://x",
 ) -> HttpResponseError:
-    """Return the Azure SDK's error for an HTTP answer to a request with the headers `asked`.
+    """Return the Azure SDK's error for an HTTP answer to a request of the address with the headers `asked`.
 
     A body of type `str` is sent unchanged.
     """
@@ -74,7 +89,7 @@ def answer(
     wire.headers.update(headers or {})
     text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
     wire._content = text.encode()
-    return HttpResponseError(response=RequestsTransportResponse(HttpRequest("GET", "https://x", headers=asked), wire))
+    return HttpResponseError(response=RequestsTransportResponse(HttpRequest("GET", url, headers=asked), wire))
 
 
 def translated(error: SdkError, *, writing: bool = False, remedy: str = "") -> AzureError:
@@ -313,6 +328,28 @@ def test_code_decides_the_remedy(error: HttpResponseError, kind: type[AzureError
     assert type(found) is kind
     assert remedy in str(found)
     assert (REMEDY in str(found)) == (remedy == REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("body", "url", "command"),
+    [
+        (arm("AuthorizationFailed", "No."), ARM, "infra/subscription.bicep"),
+        (arm("LinkedAuthorizationFailed", "No."), ARM, "infra/subscription.bicep"),
+        (refused_by_vault("ForbiddenByRbac"), VAULT, "infra/vault.bicep"),
+        (refused_by_vault("ForbiddenByPolicy"), VAULT, "infra/vault.bicep"),
+        (refused_by_vault("AccessDenied"), VAULT, "infra/vault.bicep"),
+        (refused_by_vault("ForbiddenByFirewall"), VAULT, ""),
+        (refused_by_vault("ForbiddenByConnection"), VAULT, ""),
+        (arm("RequestDisallowedByPolicy", "No."), ARM, ""),
+        (arm("DenyAssignmentAuthorizationFailed", "No."), ARM, ""),
+        (arm("Forbidden", "No."), ARM, ""),
+        ("<html>a proxy refuses</html>", ARM, ""),
+    ],
+)
+def test_missing_right_names_the_owners_command(body: object, url: str, command: str) -> None:
+    """An error names the owner's command if Azure says that a right is missing, and only then."""
+    found = str(translated(answer(403, body, url=url), remedy=REMEDY))
+    assert re.findall(r"--template-file (\S+)", found) == ([command] if command else [])
 
 
 def test_policy_is_named_in_errors_about_secrets() -> None:
