@@ -88,7 +88,7 @@ def to_request(head: Head, body: bytes, default_host: str) -> Request:
     """Return the request as a value for the simulated services."""
     parts = urlsplit(head.target)
     host = (head.headers.get("host") or default_host).rpartition("@")[2].split(":")[0].lower()
-    return Request(head.method, host, parts.path, read_query(parts.query), head.headers, body)
+    return Request(head.method, host, parts.path, read_query(parts.query), head.headers, body, parts.query)
 
 
 def to_bytes(response: Response, head: Head, reason: str = "") -> bytes:
@@ -115,10 +115,18 @@ def _phrase(status: int) -> str:
 
 
 def converse(
-    stream: BinaryIO, send: Callable[[bytes], object], answer: Callable[[Request], Response], host: str = ""
+    stream: BinaryIO,
+    send: Callable[[bytes], object],
+    answer: Callable[[Request], Response],
+    host: str = "",
+    acknowledge: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer every request on the stream until the client is done or a fault drops an answer."""
+    """Answer every request on the stream until the client is done or a fault drops an answer.
+
+    After the head of each request, `converse` calls `acknowledge`.
+    """
     while head := read_head(stream):
+        acknowledge()
         request = to_request(head, read_body(head, stream, send), host)
         try:
             response = answer(request)
