@@ -38,10 +38,11 @@ def read_head(stream: BinaryIO) -> Head | None:
     words = line.decode("latin-1").split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."):  # noqa: PLR2004 - method, target, version
         raise Malformed(f"not a request line: {line[:40]!r}")
-    return Head(words[0].upper(), words[1], _read_headers(stream))
+    return Head(words[0].upper(), words[1], read_headers(stream))
 
 
-def _read_headers(stream: BinaryIO) -> dict[str, str]:
+def read_headers(stream: BinaryIO) -> dict[str, str]:
+    """Return the headers up to the empty line, with their names in lower case."""
     headers: dict[str, str] = {}
     for _ in range(HEADER_LIMIT):
         line = stream.readline(LINE_LIMIT)

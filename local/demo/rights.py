@@ -18,6 +18,4 @@ def check_storage(checks: Checks, world: World) -> None:
     used = world.grants.used.get(CERTROLL.object_id, set())
     unused = [service for service in SERVICES if not any(f"/{service}services/" in operation for operation in used)]
     but = f", but not to {', '.join(unused)}" if unused else ""
-    checks.claim(
-        not unused, f"the storage roles of the templates allowed the requests to each service of storage{but}"
-    )
+    checks.claim(not unused, f"the storage roles of the templates allowed the requests to each service of storage{but}")

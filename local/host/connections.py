@@ -60,14 +60,14 @@ def connection_of(settings: Mapping[str, str], name: str = DEFAULT_CONNECTION) -
 
 
 def _by_identity(settings: Mapping[str, str], prefix: str) -> Connection | None:
-    host = f"https://{settings.get(f'{prefix}accountName', '')}.{{}}.core.windows.net"
-    named = [settings.get(f"{prefix}{service}ServiceUri", "") for service in ("blob", "queue")]
-    if f"{prefix}accountName" in settings:
-        named = [uri or host.format(service) for uri, service in zip(named, ("blob", "queue"), strict=True)]
-    if not all(named):
+    account = settings.get(f"{prefix}accountName")
+    host = f"https://{account}.{{}}.core.windows.net" if account else ""
+    blobs = settings.get(f"{prefix}blobServiceUri") or host.format("blob")
+    queues = settings.get(f"{prefix}queueServiceUri") or host.format("queue")
+    if not blobs or not queues:
         return None
-    chosen = settings.get(f"{prefix}credential", ""), settings.get(f"{prefix}clientId", "")
-    return Connection("", *named, *chosen)
+    credential, client_id = settings.get(f"{prefix}credential", ""), settings.get(f"{prefix}clientId", "")
+    return Connection("", blobs, queues, credential, client_id)
 
 
 @cache

@@ -29,7 +29,7 @@ MARK = " certroll: "
 STARTED = "process.started"
 SITES = 3
 """The number of sites and slots of the small fleet that a renewal moves."""
-SETTINGS = {"CERTROLL_ASE_MAX_UNAVAILABLE": "2", "CERTROLL_PROBE_SETTLE": "2s"}
+SETTINGS = {"CERTROLL_ASE_MAX_UNAVAILABLE": "2", "CERTROLL_PROBE_SETTLE": "2s", "CERTROLL_SUBSCRIPTIONS": ""}
 SDK_LINE = re.compile(r" INFO (azure|msal|urllib3)\b")
 
 
