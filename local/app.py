@@ -171,6 +171,7 @@ class LocalApp:
         """
         variables = {
             **self.stand.environment_of_person(),
+            "AZURE_STORAGE_ACCOUNT": self.azurite.account,
             "AZURE_STORAGE_CONNECTION_STRING": self.azurite.connection_string,
             "LOCAL_CONTROL_URL": self.stand.control.url,
         }

@@ -112,7 +112,8 @@ class Azurite:
         self.log = log or DEFAULT_LOG
         self.account = account
         self._requests = requests
-        self._folder = tempfile.TemporaryDirectory(prefix="certroll-azurite-") if tokens else None
+        self._tokens = tokens
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._key = base64.b64encode(secrets.token_bytes(32)).decode()
         self._child: Child | None = None
         self.ports: dict[str, int] = {}
@@ -125,10 +126,8 @@ class Azurite:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop Azurite, and remove the files of its TLS."""
+        """Stop Azurite."""
         self.stop()
-        if self._folder is not None:
-            self._folder.cleanup()
 
     @property
     def connection_string(self) -> str:
@@ -139,12 +138,12 @@ class Azurite:
 
     @property
     def trust(self) -> Mapping[str, Any]:
-        """The option by which a client of the SDKs trusts the certificate of this Azurite."""
+        """The option by which a client of the SDKs trusts the certificate of the started Azurite."""
         return {} if self._folder is None else {"connection_verify": str(Path(self._folder.name, TRUSTED))}
 
     @property
     def _scheme(self) -> str:
-        return "http" if self._folder is None else "https"
+        return "https" if self._tokens else "http"
 
     def endpoint(self, service: str) -> str:
         """Return the address of Azurite's service `blob`, `queue` or `table`."""
@@ -164,10 +163,13 @@ class Azurite:
             raise
 
     def stop(self) -> None:
-        """End the process of Azurite."""
+        """End the process of Azurite, and remove the files of its TLS."""
         if self._child is not None:
             self._child.stop()
             self._child = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def _listening(self) -> tuple[str, int]:
         if self._child is None:  # pragma: no cover - only called by start
@@ -180,8 +182,9 @@ class Azurite:
 
         Azurite takes tokens only over TLS (azurite 3.35, BlobTokenAuthenticator: "Bearer is not allowed with HTTP").
         """
-        if self._folder is None:
+        if not self._tokens:
             return []
+        self._folder = tempfile.TemporaryDirectory(prefix="certroll-azurite-")
         leaf = server_leaf(HOST)
         parts = {"cert.pem": leaf.certificate_pem + leaf.chain_pem, "key.pem": leaf.private_key_pem}
         for name, content in {**parts, TRUSTED: authority().root_pem}.items():

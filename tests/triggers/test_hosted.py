@@ -120,7 +120,9 @@ def small_world(knobs: Knobs | None = None, pause: Callable[[float], None] | Non
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
     """Yield the running local app, which redelivers failed messages at once."""
-    with LocalApp(small_world(), AT_ONCE | ONE_BY_ONE | ALL_SUBSCRIPTIONS, logs=tmp_path_factory.mktemp("hosted")) as running:
+    with LocalApp(
+        small_world(), AT_ONCE | ONE_BY_ONE | ALL_SUBSCRIPTIONS, logs=tmp_path_factory.mktemp("hosted")
+    ) as running:
         yield running
 
 
