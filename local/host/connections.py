@@ -74,7 +74,7 @@ def _by_identity(settings: Mapping[str, str], prefix: str) -> Connection | None:
 def _identity(credential: str, client_id: str) -> TokenCredential:
     """Return the credential for connections by identity: the Functions host has one of its own, apart from the app's.
 
-    Apps with a connection string are spared the slow import of azure-identity.
+    Apps with a connection string need no import of azure-identity, which is slow.
     """
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential  # noqa: PLC0415, TID251
 
