@@ -7,6 +7,7 @@ from azure.storage.queue import QueueClient, TextBase64EncodePolicy
 
 from local.azure.vault.authority import Authority
 from local.azure.world import World
+from local.azurite import Azurite
 from local.worlds.builders import Builder
 from local.worlds.contoso import contoso
 from shared.domain.messages import CERTIFICATES, SITES, Cause, CertificateMessage, SiteMessage
@@ -56,11 +57,11 @@ def everything(world: World) -> Bodies:
     }
 
 
-def send(storage: str, bodies: Bodies) -> None:
+def send(azurite: Azurite, bodies: Bodies) -> None:
     """Put the messages on their queues."""
     for queue, texts in bodies.items():
         with QueueClient.from_connection_string(
-            storage, queue, message_encode_policy=TextBase64EncodePolicy()
+            azurite.connection_string, queue, message_encode_policy=TextBase64EncodePolicy(), **azurite.trust
         ) as client:
             with suppress(ResourceExistsError):
                 client.create_queue()

@@ -81,13 +81,13 @@ def _measured(settings: dict[str, str], runs: int, seconds: float) -> dict[str, 
         host = local.host
         if host is None:
             raise RuntimeError("this program hosts the Function App itself")
-        send(local.azurite.connection_string, roots())
+        send(local.azurite, roots())
         list(_watched(host, seconds, runs, gate))
         idle, world = need_of(child_of(host.pid, WORKER)), local.stand.world
         world.faults.add(Fault("latency", times=None, seconds=SLOW_SECONDS))
         for vault, name in world.renewing:
             world.vaults[vault].renew(name)
-        send(local.azurite.connection_string, everything(world))
+        send(local.azurite, everything(world))
         for name in ENVIRONMENTS:
             _ask_for_restart(host, name)
         began = time.monotonic()

@@ -1,24 +1,25 @@
 """Run the local Azure, Azurite and the function app together on one machine."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
-
-from azure.storage.queue import QueueClient
 
 from local.azure.eventgrid.event import Schema
 from local.azure.eventgrid.storage_queue import StorageQueue
 from local.azure.eventgrid.webhook import Webhook
 from local.azure.principals import APP_SERVICE, REGISTRATION
 from local.azure.scripting.clock import Clock
+from local.azure.storage.account import StorageAccount
 from local.azure.world import World
 from local.azurite import Azurite
+from local.emulator import Emulator
 from local.ending import Ended
 from local.host import FunctionHost
 from local.host.storage import create
 from local.host.supervisor import ROOT
+from local.installed import deployed_settings, storage_account
 from local.instance import NOTED, UP, command
 from local.process import kill_children, running_children
 from local.stand import Stand
@@ -75,12 +76,15 @@ class LocalApp:
         `noted` is the file by which commands for a person name this local Azure. `events` and `schema` say where and in
         which form Event Grid delivers the events of the vaults.
         """
-        rights = grants(variant_of(settings or {}))
+        self._variant = variant_of(settings or {})
+        rights = grants(self._variant)
         self.stand = Stand(World(Clock.real()) if isinstance(world, str) else world, rights=rights)
         self.telemetry = logs / "telemetry.jsonl"
         self._logs = (logs / "azurite.log", logs / "host.log", self.telemetry)
         self._telemetry = self.telemetry if log_telemetry else None
-        self.azurite = Azurite(self._logs[0], requests=log_storage)
+        self._account_id = storage_account(self._variant)
+        account = self._account_id.rpartition("/")[2]
+        self.azurite = Azurite(self._logs[0], requests=log_storage, account=account, tokens=True)
         self.host: FunctionHost | None = None
         self._world_name = world if isinstance(world, str) else None
         self._seed = seed
@@ -103,6 +107,8 @@ class LocalApp:
             if self._world_name is not None:
                 self.stand.seed(self._world_name, self._seed)
             started.enter_context(self.azurite)
+            emulator = started.enter_context(closing(Emulator(self.azurite)))
+            self.stand.add_storage(StorageAccount(self._account_id, emulator.send))
             if self._host_app:
                 settings, log = self.app_settings(), self._logs[1]
                 self.host = FunctionHost(self._app, settings, log=log, port=self._port, telemetry=self._telemetry)
@@ -132,23 +138,22 @@ class LocalApp:
         A host other than the local one gets no events by its webhook, whose address is unknown.
         """
         if self._events == "queue":
-            with QueueClient.from_connection_string(self.azurite.connection_string, EVENT_QUEUE) as queue:
+            destination = StorageQueue(self.azurite.connection_string, EVENT_QUEUE, options=self.azurite.trust)
+            with destination.client() as queue:
                 create(queue)
-            destination = StorageQueue(self.azurite.connection_string, EVENT_QUEUE)
             self.stand.subscribe(destination, self._schema, EVENT_TYPES)
         elif self.host is not None:
             self.stand.subscribe(Webhook(self.host.webhook(EVENT_FUNCTION)), self._schema, EVENT_TYPES)
 
     def app_settings(self) -> dict[str, str]:
-        """Return the app settings of the function app."""
+        """Return the app settings of the function app: those of its templates, on the places of the simulated fleet."""
         world = self.stand.world
         subscription = next(iter(world.subscriptions), "00000000-0000-0000-0000-000000000000")
         return {
-            "AzureWebJobsStorage": self.azurite.connection_string,
+            **deployed_settings(self._variant),
             "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.25",
             "CERTROLL_VAULTS": ",".join(vault.name for vault in world.vaults.values()),
-            "CERTROLL_SUBSCRIPTIONS": "",
-            "CERTROLL_MODE": "apply",
+            "CERTROLL_SUBSCRIPTIONS": ",".join(world.subscriptions),
             "CERTROLL_DNS_SERVERS": self.stand.dns.address,
             "CERTROLL_APP_SERVICE_OBJECT_ID": world.object_id(APP_SERVICE),
             "CERTROLL_REGISTRATION_OBJECT_ID": world.object_id(REGISTRATION),
@@ -166,6 +171,7 @@ class LocalApp:
         """
         variables = {
             **self.stand.environment_of_person(),
+            "AZURE_STORAGE_ACCOUNT": self.azurite.account,
             "AZURE_STORAGE_CONNECTION_STRING": self.azurite.connection_string,
             "LOCAL_CONTROL_URL": self.stand.control.url,
         }

@@ -6,13 +6,16 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from local import environment
+from local.azure.vault.authority import authority, server_leaf
 from local.patience import HANG
 from local.process import Child
 
@@ -20,6 +23,7 @@ FOLDER = Path(__file__).parent / "azurite"
 DEFAULT_LOG = Path(__file__).parents[1] / "build" / "azurite.log"
 SCRIPT = FOLDER / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 ACCOUNT = "devstoreaccount1"
+HOST, TRUSTED = "127.0.0.1", "ca.pem"
 SERVICES = ("blob", "queue", "table")
 IDLE = 3600.0
 OLDEST_NODE = 20
@@ -101,9 +105,15 @@ class Azurite:
     has a line for each request.
     """
 
-    def __init__(self, log: Path | None = None, *, requests: bool = False) -> None:
+    def __init__(
+        self, log: Path | None = None, *, requests: bool = False, account: str = ACCOUNT, tokens: bool = False
+    ) -> None:
+        """Prepare Azurite with this storage account. With `tokens` it speaks TLS, and also takes tokens of Entra."""
         self.log = log or DEFAULT_LOG
+        self.account = account
         self._requests = requests
+        self._tokens = tokens
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._key = base64.b64encode(secrets.token_bytes(32)).decode()
         self._child: Child | None = None
         self.ports: dict[str, int] = {}
@@ -121,20 +131,30 @@ class Azurite:
 
     @property
     def connection_string(self) -> str:
-        """The connection string of the started Azurite, for the setting AzureWebJobsStorage."""
+        """The connection string of the started Azurite, with its key."""
         endpoints = [f"{name.title()}Endpoint={self.endpoint(name)};" for name in SERVICES]
-        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={self._key};{''.join(endpoints)}"
+        scheme = f"DefaultEndpointsProtocol={self._scheme};"
+        return f"{scheme}AccountName={self.account};AccountKey={self._key};{''.join(endpoints)}"
+
+    @property
+    def trust(self) -> Mapping[str, Any]:
+        """The option by which a client of the SDKs trusts the certificate of the started Azurite."""
+        return {} if self._folder is None else {"connection_verify": str(Path(self._folder.name, TRUSTED))}
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._tokens else "http"
 
     def endpoint(self, service: str) -> str:
         """Return the address of Azurite's service `blob`, `queue` or `table`."""
-        return f"http://127.0.0.1:{self.ports[service]}/{ACCOUNT}"
+        return f"{self._scheme}://{HOST}:{self.ports[service]}/{self.account}"
 
     def start(self) -> None:
         """Start Azurite's three services on free ports, and wait until the services accept connections."""
         if not SCRIPT.is_file():
             raise NotInstalled(f"Azurite is not installed ({SCRIPT} is missing): {NEXT_STEP}")
-        settings = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{self._key}"}
-        command = _command(requests=self._requests)
+        settings = {"AZURITE_ACCOUNTS": f"{self.account}:{self._key}"}
+        command = [*_command(requests=self._requests), *self._tls()]
         self._child = Child("Azurite", command, environment.for_child(settings), self.log.parent, self.log)
         try:
             self.ports = dict(self._listening() for _ in SERVICES)
@@ -143,16 +163,34 @@ class Azurite:
             raise
 
     def stop(self) -> None:
-        """End the process of Azurite."""
+        """End the process of Azurite, and remove the files of its TLS."""
         if self._child is not None:
             self._child.stop()
             self._child = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def _listening(self) -> tuple[str, int]:
         if self._child is None:  # pragma: no cover - only called by start
             raise NotInstalled("Azurite was not started")
         line = self._child.expect(r"Azurite (\w+) service is successfully listening at \S+:(\d+)", HANG)
         return line[1].lower(), int(line[2])
+
+    def _tls(self) -> list[str]:
+        """Write a certificate of the local authority, and return the options by which Azurite takes tokens.
+
+        Azurite takes tokens only over TLS (azurite 3.35, BlobTokenAuthenticator: "Bearer is not allowed with HTTP").
+        """
+        if not self._tokens:
+            return []
+        self._folder = tempfile.TemporaryDirectory(prefix="certroll-azurite-")
+        leaf = server_leaf(HOST)
+        parts = {"cert.pem": leaf.certificate_pem + leaf.chain_pem, "key.pem": leaf.private_key_pem}
+        for name, content in {**parts, TRUSTED: authority().root_pem}.items():
+            Path(self._folder.name, name).write_bytes(content)
+        certificate, key = (str(Path(self._folder.name, name)) for name in parts)
+        return ["--oauth", "basic", "--cert", certificate, "--key", key]
 
 
 def _command(*, requests: bool) -> list[str]:
@@ -161,7 +199,7 @@ def _command(*, requests: bool) -> list[str]:
     # than Azurite knows, so Azurite needs --skipApiVersionCheck. By default Azurite closes a connection that is idle
     # for 5 s, and a request may meet the closing connection. After a closed connection, the storage SDK waits before
     # its next try, and the wait moves a test's clock.
-    options = {"Host": "127.0.0.1", "Port": "0", "KeepAliveTimeout": f"{IDLE:.0f}"}
+    options = {"Host": HOST, "Port": "0", "KeepAliveTimeout": f"{IDLE:.0f}"}
     each = [part for name in SERVICES for option, value in options.items() for part in (f"--{name}{option}", value)]
     switches = ["--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"]
     return [find_node().program, str(SCRIPT), *switches, *(() if requests else ("--silent",)), *each]

@@ -38,10 +38,11 @@ def read_head(stream: BinaryIO) -> Head | None:
     words = line.decode("latin-1").split()
     if len(words) != 3 or not words[2].startswith("HTTP/1."):  # noqa: PLR2004 - method, target, version
         raise Malformed(f"not a request line: {line[:40]!r}")
-    return Head(words[0].upper(), words[1], _read_headers(stream))
+    return Head(words[0].upper(), words[1], read_headers(stream))
 
 
-def _read_headers(stream: BinaryIO) -> dict[str, str]:
+def read_headers(stream: BinaryIO) -> dict[str, str]:
+    """Return the headers up to the empty line, with their names in lower case."""
     headers: dict[str, str] = {}
     for _ in range(HEADER_LIMIT):
         line = stream.readline(LINE_LIMIT)
@@ -88,7 +89,7 @@ def to_request(head: Head, body: bytes, default_host: str) -> Request:
     """Return the request as a value for the simulated services."""
     parts = urlsplit(head.target)
     host = (head.headers.get("host") or default_host).rpartition("@")[2].split(":")[0].lower()
-    return Request(head.method, host, parts.path, read_query(parts.query), head.headers, body)
+    return Request(head.method, host, parts.path, read_query(parts.query), head.headers, body, parts.query)
 
 
 def to_bytes(response: Response, head: Head, reason: str = "") -> bytes:
@@ -115,10 +116,18 @@ def _phrase(status: int) -> str:
 
 
 def converse(
-    stream: BinaryIO, send: Callable[[bytes], object], answer: Callable[[Request], Response], host: str = ""
+    stream: BinaryIO,
+    send: Callable[[bytes], object],
+    answer: Callable[[Request], Response],
+    host: str = "",
+    acknowledge: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer every request on the stream until the client is done or a fault drops an answer."""
+    """Answer every request on the stream until the client is done or a fault drops an answer.
+
+    After the head of each request, `converse` calls `acknowledge`.
+    """
     while head := read_head(stream):
+        acknowledge()
         request = to_request(head, read_body(head, stream, send), host)
         try:
             response = answer(request)

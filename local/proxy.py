@@ -105,7 +105,7 @@ class Proxy:
         connection.socket.sendall(ESTABLISHED)
         secure = connection.secure(_context_for(host))
         with secure.makefile("rb") as stream:
-            converse(stream, secure.sendall, self._handle, host)
+            converse(stream, secure.sendall, self._handle, host, lambda: _acknowledge(secure))
 
     def _handle(self, request: Request) -> Response:
         return self.azure.handle(request)
@@ -156,7 +156,8 @@ def _relay(here: socket.socket, there: socket.socket) -> None:
 def _acknowledge(source: socket.socket) -> None:
     """Acknowledge received bytes at once.
 
-    urllib3 leaves Nagle's algorithm on for a proxy, and would wait 40 ms for each acknowledgement.
+    urllib3 leaves Nagle's algorithm on for a proxy. It sends the body of a request apart from the head, and would wait
+    40 ms for the acknowledgement of the head.
     """
     # Only Linux has TCP_QUICKACK, and the kernel resets the option soon after it is set.
     if hasattr(socket, "TCP_QUICKACK"):

@@ -13,6 +13,7 @@ from local.azure.eventgrid.event import Schema
 from local.azure.eventgrid.webhook import Webhook
 from local.azure.rights.grants import Grant
 from local.azure.server import LocalAzure
+from local.azure.storage.account import StorageAccount
 from local.azure.wire import Request, Response
 from local.azure.world import World
 from local.control import Control, FleetPinned
@@ -46,6 +47,7 @@ class Stand:
         """The header by which each principal asks the managed-identity endpoint for its tokens."""
         self._bind_certroll()
         self._deliveries: list[Delivery] = []
+        self._storage: StorageAccount | None = None
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
@@ -84,6 +86,11 @@ class Stand:
         self.front_ends.use(world)
         self.proxy.azure = self._azure()
         self._sightings = Sightings(world, self.visitor)
+
+    def add_storage(self, account: StorageAccount) -> None:
+        """Serve this storage account from now on, in each simulated Azure."""
+        self._storage = account
+        self.proxy.azure = self._azure()
 
     def pin(self, next_step: str) -> None:
         """Refuse every later change of the simulated fleet with this next step.
@@ -155,7 +162,7 @@ class Stand:
         return Canary(self.visitor, lambda: bound_host_names(self._world))
 
     def _azure(self) -> LocalAzure:
-        azure = LocalAzure(self._world, self.directory)
+        azure = LocalAzure(self._world, self.directory, self._storage)
         azure.after_write = self.front_ends.follow
         return azure
 

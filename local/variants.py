@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,12 @@ DEFAULT, OBSERVE, PAID = "here", "observe", "orders-paid"
 def document(variant: str) -> Mapping[str, Any]:
     """Return what `bicep snapshot` wrote for the variant: `predictedResources` with ids and scopes."""
     found: Mapping[str, Any] = json.loads((FOLDER / f"{variant}.snapshot.json").read_text(encoding="utf-8"))
+    return found
+
+
+def resources(variant: str) -> Sequence[Mapping[str, Any]]:
+    """Return the resources that the variant deploys."""
+    found: Sequence[Mapping[str, Any]] = document(variant)["predictedResources"]
     return found
 
 

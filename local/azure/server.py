@@ -10,6 +10,7 @@ from uuid import UUID
 from local.azure.entra.routes import Entra
 from local.azure.entra.tokens import Directory, audience_fits, claims_of, principal_of
 from local.azure.resource_manager import Arm
+from local.azure.storage.account import StorageAccount
 from local.azure.vault.routes import KeyVault
 from local.azure.wire import Request, Response, Service, arm_error, json_response
 from local.azure.world import World
@@ -23,14 +24,15 @@ CLIENT_REQUEST = "x-ms-client-request-id"
 class LocalAzure:
     """All services of one simulated Azure, under the host names of Azure."""
 
-    def __init__(self, world: World, directory: Directory | None = None) -> None:
-        """Answer requests from the state of this simulated Azure.
+    def __init__(self, world: World, directory: Directory | None = None, storage: StorageAccount | None = None) -> None:
+        """Answer requests from the state of this simulated Azure, and those to the storage account from its emulator.
 
         The function `after_write` is called after each processed request that is not a GET.
         """
         self.world = world
         self.directory = directory or Directory()
         self.after_write: Callable[[], None] = lambda: None
+        self._storage = storage
         entra = Entra(world, self.directory)
         self._vaults = KeyVault(world.vaults, world.tenant_id)
         self._ids = _Ids(world)
@@ -40,8 +42,8 @@ class LocalAzure:
         }
 
     def knows(self, host: str) -> bool:
-        """Return True if the host name belongs to a service of Azure or to a vault of this simulated Azure."""
-        return host in self._services or self._vaults.knows(host)
+        """Return True if the host name belongs to a service, a vault or the storage account of this simulated Azure."""
+        return host in self._services or self._vaults.knows(host) or self._holds(host)
 
     def handle(self, request: Request) -> Response:
         """Return the response of the simulated Azure; raise Drop if a scripted fault closes the connection.
@@ -49,6 +51,8 @@ class LocalAzure:
         Scripted faults do not strike a request without a token, except a request to Entra. SDK clients differ in when
         they send requests without a token. A scripted fault has to strike the same request in each test run.
         """
+        if self._storage is not None and self._storage.knows(request.host):
+            return self._storage.handle(request, self.world)
         principal = principal_of(request)
         with self.world.journal.recording(request, principal) as entry:
             if principal is None and request.host not in ENTRA_HOSTS:
@@ -60,6 +64,9 @@ class LocalAzure:
             entry.correlation = response.headers.get(CORRELATION, "")
             entry.request_id = response.headers.get(REQUEST, "")
         return response
+
+    def _holds(self, host: str) -> bool:
+        return self._storage is not None and self._storage.knows(host)
 
     def _locked(self, request: Request) -> Response:
         with self.world.lock:

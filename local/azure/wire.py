@@ -22,6 +22,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     """The headers, by name in lower case."""
     body: bytes = b""
+    query_text: str = ""
+    """The query as the client wrote it, still percent-encoded."""
 
     def json(self) -> Any:  # noqa: ANN401 - JSON of a client
         """Return the request body as JSON, or an empty object if the body is empty.
@@ -47,6 +49,7 @@ class Request:
             query=read_query(parts.query),
             headers={name.lower(): value for name, value in (headers or {}).items()},
             body=b"" if payload is None else json.dumps(payload).encode(),
+            query_text=parts.query,
         )
 
 

@@ -80,9 +80,11 @@ class Source:
         return "runs" if answers(url) else "has ended"
 
     def _tables(self, *names: str) -> list[list[Row]]:
-        connection = self._running.environment["AZURE_STORAGE_CONNECTION_STRING"]
+        variables = self._running.environment
+        connection, trusted = variables["AZURE_STORAGE_CONNECTION_STRING"], variables["REQUESTS_CA_BUNDLE"]
+        options = {"connection_verify": trusted, "retry_total": 0}
         try:
-            with TableServiceClient.from_connection_string(connection, retry_total=0) as service:
+            with TableServiceClient.from_connection_string(connection, **options) as service:
                 return [_rows(service, name) for name in names]
         except AzureError as gone:
             raise NoAnswer("the storage of the local Azure does not answer: its terminal may say why") from gone

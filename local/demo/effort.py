@@ -36,7 +36,7 @@ ARM_LATENCY = 0.0
 NEVER = datetime.max.replace(tzinfo=UTC)
 BUSY = "Busy"
 # Certroll sends each message with its delay. Event Grid's messages have a time to live, and do not count.
-SENT = re.compile(r'\[(.+?)\] "POST /\w+/(\w+)/messages\?visibilitytimeout=(\d+) HTTP/[\d.]+" 201')
+SENT = re.compile(r'\[(.+?)\] "POST /(\w+)/messages\?visibilitytimeout=(\d+) HTTP/[\d.]+" 201')
 
 
 class Sent(NamedTuple):

@@ -26,7 +26,7 @@ def main() -> int:
         screen.say(f"Ready after {time.monotonic() - began:.1f} s")
         report = show_bindings(local, checks)
         check_azure(checks, local.stand.world)
-        check_storage(checks, local)
+        check_storage(checks, local.stand.world)
     report["kinds"] = show_kinds(checks)
     report["waves"] = show_waves(checks)
     REPORT.parent.mkdir(exist_ok=True)

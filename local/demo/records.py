@@ -48,7 +48,7 @@ def findings(local: LocalApp) -> tuple[Told, ...]:
 
 def _rows(local: LocalApp, table: str) -> list[Mapping[str, Any]]:
     """Return all rows of a table, or an empty list if Certroll has not yet made the table."""
-    with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
+    with TableServiceClient.from_connection_string(local.azurite.connection_string, **local.azurite.trust) as service:
         try:
             return list(service.get_table_client(table).list_entities())
         except ResourceNotFoundError:

@@ -54,7 +54,7 @@ def await_rolls(local: LocalApp, apps: list[Named], began: float) -> list[dict[s
     The demo waits at most nine minutes for Certroll's updates of app settings.
     """
     ended: dict[str, tuple[str, float]] = {}
-    with TableServiceClient.from_connection_string(local.azurite.connection_string) as service:
+    with TableServiceClient.from_connection_string(local.azurite.connection_string, **local.azurite.trust) as service:
         while len(ended) < len(apps) and time.monotonic() - began < HANG:
             rows = service.get_table_client("certrolljournal").list_entities()
             for row in (row for row in rows if row.get("state") in ENDED and "app" in row):

@@ -8,8 +8,9 @@ from contextlib import suppress
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobServiceClient
 
+from local.host.configuration import ConfigurationInvalid
+from local.host.connections import connection_of
 from local.host.reach import Reach
-from local.host.storage import DEFAULT_CONNECTION
 from local.host.timers import Status, Statuses
 
 CONTAINER = "azure-webjobs-hosts"
@@ -22,8 +23,8 @@ log = logging.getLogger("host.timers")
 class BlobStatuses:
     """The statuses of the timers of one Function App."""
 
-    def __init__(self, connection_string: str, host_id: str, reach: Reach) -> None:
-        self._service = BlobServiceClient.from_connection_string(connection_string, retry_total=0)
+    def __init__(self, service: BlobServiceClient, host_id: str, reach: Reach) -> None:
+        self._service = service
         self._host_id = host_id
         self._reach = reach
 
@@ -67,10 +68,11 @@ class NoStatuses:
 
 def statuses(settings: Mapping[str, str], reach: Reach) -> Statuses:
     """Return the statuses in the app's storage account."""
-    connection_string = settings.get(DEFAULT_CONNECTION, "")
-    if not connection_string:
+    try:
+        connection = connection_of(settings)
+    except ConfigurationInvalid:
         return NoStatuses()
-    return BlobStatuses(connection_string, host_id(settings), reach)
+    return BlobStatuses(connection.blobs(), host_id(settings), reach)
 
 
 def host_id(settings: Mapping[str, str]) -> str:

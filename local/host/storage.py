@@ -3,15 +3,14 @@
 import base64
 import json
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 
 from azure.core.exceptions import ResourceExistsError
-from azure.storage.queue import LinearRetry, QueueClient, QueueServiceClient
+from azure.storage.queue import QueueClient
 
-from local.host.configuration import ConfigurationInvalid, Encoding, resolve
+from local.host.configuration import Encoding, resolve
+from local.host.connections import DEFAULT_CONNECTION, Connection, connection_of
 from local.host.functions import Datum, FunctionMetadata, Outcome
-
-DEFAULT_CONNECTION = "AzureWebJobsStorage"
 
 
 class Undecodable(Exception):
@@ -28,14 +27,15 @@ class Queues:
     def __init__(self, settings: Mapping[str, str], encoding: Encoding) -> None:
         self._settings = settings
         self._encoding = encoding
-        self._service = lru_cache(maxsize=None)(_service)
+        self._service = cache(Connection.queues)
         self.written: Callable[[str], None] = lambda _: None
         """Call this function with the name of each queue to which an output binding has written."""
 
     def named(self, binding: Mapping[str, object], suffix: str = "") -> QueueClient:
         """Return the client of a binding's queue. `named` does not create the queue in storage."""
         name = resolve(str(binding["queueName"]), self._settings).lower() + suffix
-        return self._service(self._connection_string(binding)).get_queue_client(name)
+        connection = connection_of(self._settings, str(binding.get("connection") or DEFAULT_CONNECTION))
+        return self._service(connection).get_queue_client(name)
 
     def decode(self, content: str) -> str:
         """Return the decoded text of a queue message. The .NET host ignores blanks inside base64."""
@@ -64,13 +64,6 @@ class Queues:
                 queue.send_message(self.encode(text))
             self.written(queue.queue_name)
 
-    def _connection_string(self, binding: Mapping[str, object]) -> str:
-        name = str(binding.get("connection") or DEFAULT_CONNECTION)
-        for candidate in (f"AzureWebJobs{name}", name):
-            if value := self._settings.get(candidate):
-                return value
-        raise ConfigurationInvalid(f"the app setting {name!r} is missing: it must hold a storage connection string")
-
 
 def create(queue: QueueClient) -> None:
     """Create the queue if it is missing."""
@@ -78,11 +71,6 @@ def create(queue: QueueClient) -> None:
         queue.create_queue()
     except ResourceExistsError:  # The SDK raises ResourceExistsError even for a queue with equal metadata.
         return
-
-
-def _service(connection_string: str) -> QueueServiceClient:
-    retry = LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)
-    return QueueServiceClient.from_connection_string(connection_string, retry_policy=retry)
 
 
 def _texts(datum: Datum) -> list[str]:

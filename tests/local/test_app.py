@@ -41,6 +41,6 @@ def test_another_host_gets_the_settings(tmp_path: Path) -> None:
     """
     with LocalApp("empty", {"CERTROLL_MODE": "observe"}, logs=tmp_path, host_app=False) as local:
         environment = local.environment()
-        assert environment["AzureWebJobsStorage"] == local.azurite.connection_string
+        assert environment["AzureWebJobsStorage__accountName"] == environment["AZURE_STORAGE_ACCOUNT"]
         assert environment["CERTROLL_MODE"] == "observe"
         assert environment["HTTPS_PROXY"]

@@ -85,7 +85,7 @@ def logs(folder: Path, storage: list[str], host: list[str], entries: list[Entry]
 
 def sent(second: int, queue: str, delay: int, status: int = 201) -> str:
     """Return the line that Azurite logs for a new queue message."""
-    path = f"/devstoreaccount1/{queue}/messages?visibilitytimeout={delay}"
+    path = f"/{queue}/messages?visibilitytimeout={delay}"
     return f'127.0.0.1 - - [30/Nov/2026:12:00:{second:02} +0000] "POST {path} HTTP/1.1" {status} -'
 
 

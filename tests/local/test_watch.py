@@ -306,7 +306,8 @@ def test_a_local_azure_that_ends_ends_the_watch(tmp_path: Path, capsys: pytest.C
     with Stand(contoso()) as stand:
         url = stand.control.url
         with announced(tmp_path / "local.json") as announce:
-            announce(Running({"LOCAL_CONTROL_URL": url, "AZURE_STORAGE_CONNECTION_STRING": storage}, ""))
+            found = {"AZURE_STORAGE_CONNECTION_STRING": storage, **stand.environment_of_person()}
+            announce(Running({"LOCAL_CONTROL_URL": url, **found}, ""))
             assert main(["watch", "--file", str(tmp_path / "local.json")]) == 1
             assert "the storage of the local Azure does not answer" in capsys.readouterr().err
             stand.control.close()

@@ -13,6 +13,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.storage.queue import QueueServiceClient
 
+from local.azurite import Azurite
 from local.host import Call, triggers
 from local.host.functions import Datum, TriggerInput
 from local.host.timers import utc_now
@@ -63,33 +64,41 @@ def eventually(ask: Callable[[], T], deadline: float = HANG, told: Callable[[], 
 class Storage:
     """The storage account of the app, with the app's queues and findings (reported problems)."""
 
-    def __init__(self, connection_string: str) -> None:
-        self.connection_string = connection_string
+    def __init__(self, azurite: Azurite) -> None:
+        self.connection_string = azurite.connection_string
+        self._trust = azurite.trust
+
+    def tables(self) -> TableServiceClient:
+        """Return a client of the storage account's tables, which has the account's key."""
+        return TableServiceClient.from_connection_string(self.connection_string, **self._trust)
+
+    def _queues(self) -> QueueServiceClient:
+        return QueueServiceClient.from_connection_string(self.connection_string, **self._trust)
 
     def clear(self) -> None:
         """Delete every message and every record in the storage account."""
-        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+        with self._queues() as service:
             for name in ALL_QUEUES:
                 with suppress(ResourceNotFoundError):
                     service.get_queue_client(name).clear_messages()
-        with TableServiceClient.from_connection_string(self.connection_string) as service:
+        with self.tables() as service:
             for name in TABLES:
                 service.delete_table(name)
 
     def queues(self) -> set[str]:
         """Return the names of the queues that exist."""
-        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+        with self._queues() as service:
             return {found.name for found in service.list_queues()}
 
     def drop_queues(self) -> None:
         """Delete every queue of the app."""
-        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+        with self._queues() as service:
             for name in self.queues():
                 service.delete_queue(name)
 
     def send(self, queue: str, *contents: str) -> None:
         """Put messages on a queue of the app as plain text, without base64."""
-        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+        with self._queues() as service:
             client = service.get_queue_client(queue)
             with suppress(ResourceExistsError):
                 client.create_queue()
@@ -102,7 +111,7 @@ class Storage:
 
     def take_all(self, queue: str) -> list[dict[str, object]]:
         """Return all visible messages of a queue, decoded, and remove the messages from the queue."""
-        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+        with self._queues() as service:
             client = service.get_queue_client(queue)
             try:
                 messages = list(client.receive_messages(messages_per_page=32, visibility_timeout=60))
@@ -114,7 +123,7 @@ class Storage:
 
     def count(self, queue: str) -> int:
         """Return how many messages are in a queue, with the invisible messages."""
-        with QueueServiceClient.from_connection_string(self.connection_string) as service:
+        with self._queues() as service:
             try:
                 return service.get_queue_client(queue).get_queue_properties().approximate_message_count or 0
             except ResourceNotFoundError:
@@ -122,7 +131,7 @@ class Storage:
 
     def findings(self) -> list[dict[str, object]]:
         """Return the findings (problems) that Certroll recorded."""
-        with TableServiceClient.from_connection_string(self.connection_string) as service:
+        with self.tables() as service:
             try:
                 return [dict(row) for row in service.get_table_client("certrollfindings").list_entities()]
             except ResourceNotFoundError:

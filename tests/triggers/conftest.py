@@ -18,6 +18,6 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 @pytest.fixture
 def storage(azurite: Azurite) -> Storage:
     """Return the storage account on the tests' Azurite, without messages and records."""
-    storage = Storage(azurite.connection_string)
+    storage = Storage(azurite)
     storage.clear()
     return storage

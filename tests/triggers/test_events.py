@@ -118,7 +118,7 @@ def way(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def seen(azurite: Azurite, way: str) -> Seen:
     """Send an event of each known and unknown shape to the app, and return the app's answers and findings."""
-    storage = Storage(azurite.connection_string)
+    storage = Storage(azurite)
     storage.clear()
     texts = {name: json.dumps(raw) for name, raw in ACCEPTED.items()} | {k: v.text for k, v in REFUSED.items()}
     for kind in WARNINGS:

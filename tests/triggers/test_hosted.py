@@ -2,16 +2,18 @@
 
 import base64
 import json
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 
 from local.app import EVENT_FUNCTION, LocalApp
+from local.azure.entra.tokens import CERTROLL
+from local.azure.rights.grants import Grant
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.faults import Fault
 from local.azure.scripting.knobs import Knobs
@@ -20,12 +22,15 @@ from local.azure.world import World
 from local.host import FunctionHost
 from local.host.timers import utc_now
 from local.patience import HANG
+from local.variants import grants
 from tests.scenarios import worlds
 from tests.scenarios.worlds import AGE, MOVING, after_renewal, renew, shown, writes
 from tests.triggers.app import ALL_QUEUES, ROOT, Storage, eventually
 
 QUEUES = "AzureFunctionsJobHost__extensions__queues__"
 AT_ONCE = {f"{QUEUES}visibilityTimeout": "00:00:00", f"{QUEUES}maxPollingInterval": "00:00:00.1"}
+ALL_SUBSCRIPTIONS = {"CERTROLL_SUBSCRIPTIONS": ""}
+"""Each test has a fleet in another subscription, and the app has to find the subscription by itself."""
 ONE_BY_ONE = {f"{QUEUES}batchSize": "1", f"{QUEUES}newBatchThreshold": "0"}
 
 
@@ -36,7 +41,7 @@ class System:
         self.local = local
         self.host = host
         self.world = world
-        self.storage = Storage(local.azurite.connection_string)
+        self.storage = Storage(local.azurite)
 
     def subscribe(self, *hosts: FunctionHost) -> None:
         """Subscribe the app to the vault's events by its queue, or each of the given hosts by its webhook."""
@@ -115,7 +120,9 @@ def small_world(knobs: Knobs | None = None, pause: Callable[[float], None] | Non
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalApp]:
     """Yield the running local app, which redelivers failed messages at once."""
-    with LocalApp(small_world(), AT_ONCE | ONE_BY_ONE, logs=tmp_path_factory.mktemp("hosted")) as running:
+    with LocalApp(
+        small_world(), AT_ONCE | ONE_BY_ONE | ALL_SUBSCRIPTIONS, logs=tmp_path_factory.mktemp("hosted")
+    ) as running:
         yield running
 
 
@@ -188,30 +195,33 @@ def test_two_instances_end_where_one_does(start: Start) -> None:
 def test_poisoned_message_is_kept_and_put_back(tmp_path: Path) -> None:
     """Certroll keeps a message that fails five times as a dead letter; a caller with the function key can replay it.
 
-    The message fails because the storage account refuses the lease. A fault of Azure makes no dead letter (ADR 44).
-    The event of the renewal comes while the app is down, and waits in its queue.
+    The message fails because Certroll's role at the storage account does not reach the leases. A fault of Azure makes
+    no dead letter (ADR 44). The event of the renewal comes while the app is down, and waits in its queue.
     """
     with LocalApp(small_world(), AT_ONCE, logs=tmp_path, host_app=False) as local:
         world, settings = local.stand.world, local.app_settings()
         new = renew(world)
-        eventually(lambda: Storage(local.azurite.connection_string).count("events"))
-        with FunctionHost(ROOT, without_blobs(settings), log=tmp_path / "refused.log") as refused:
+        eventually(lambda: Storage(local.azurite).count("events"))
+        world.grants.give(CERTROLL.object_id, without_leases())
+        with FunctionHost(ROOT, settings, log=tmp_path / "refused.log") as refused:
             system = System(local, refused, world)
             kept = eventually(system.storage.kept, told=refused.log.read_text)
             assert system.ran("certificates_queue", succeeded=False) == 5
             assert [(row["PartitionKey"], row["queue"]) for row in kept] == [("poison-certificates", "certificates")]
             assert str(kept[0]["cause"]).startswith(f"StorageFailed: lease on lineage {worlds.VAULT}/web: ")
             eventually(lambda: system.storage.count("certificates-poison") == 0)
+        world.grants.give(CERTROLL.object_id, grants())
         with FunctionHost(ROOT, settings, log=tmp_path / "mended.log") as mended:
             check_replay(System(local, mended, world), str(kept[0]["RowKey"]), new)
 
 
-def without_blobs(settings: dict[str, str]) -> dict[str, str]:
-    """Return the app's settings with an address at which the storage account refuses each request for a blob."""
-    address = settings["AzureWebJobsStorage"]
-    refusing = re.sub("(BlobEndpoint=[^;]+);", r"\1refused;", address)
-    assert refusing != address
-    return {**settings, "AzureWebJobsStorage": refusing}
+def without_leases() -> list[Grant]:
+    """Return the rights of the templates, but with the role for blobs only where the Functions host has its own."""
+    hosts = "/blobServices/default/containers/azure-webjobs-hosts"
+    return [
+        replace(grant, scope=grant.scope + hosts) if grant.role == "Storage Blob Data Owner" else grant
+        for grant in grants()
+    ]
 
 
 def check_replay(system: System, key: str, new: str) -> None:

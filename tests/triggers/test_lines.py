@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from azure.data.tables import TableServiceClient
 
 from local.app import LocalApp
 from local.azure.scripting.clock import Clock
@@ -30,7 +29,7 @@ MARK = " certroll: "
 STARTED = "process.started"
 SITES = 3
 """The number of sites and slots of the small fleet that a renewal moves."""
-SETTINGS = {"CERTROLL_ASE_MAX_UNAVAILABLE": "2", "CERTROLL_PROBE_SETTLE": "2s"}
+SETTINGS = {"CERTROLL_ASE_MAX_UNAVAILABLE": "2", "CERTROLL_PROBE_SETTLE": "2s", "CERTROLL_SUBSCRIPTIONS": ""}
 SDK_LINE = re.compile(r" INFO (azure|msal|urllib3)\b")
 
 
@@ -45,7 +44,7 @@ class Listening:
     def __init__(self, local: LocalApp) -> None:
         assert local.host is not None
         self.local, self.host = local, local.host
-        self.storage = Storage(local.azurite.connection_string)
+        self.storage = Storage(local.azurite)
         self._heard = len(self.host.log.read_text())
         self._dropped = self.dropped()
 
@@ -197,7 +196,7 @@ def test_start_after_a_crash_is_told(listen: Listen, hosted: Hosted) -> None:
     """An app that a dead run left stopped is started by the timer, and the log says so, although a thread starts it."""
     listening = listen(hosted.world)
     hosted.set_state("shop", STOPPED)
-    with TableServiceClient.from_connection_string(listening.storage.connection_string) as service:
+    with listening.storage.tables() as service:
         starts = journal_ports(StorageTables(service), SystemClock())["pending_starts"]
         starts.record(PendingStart(hosted.ref("shop"), EnvironmentRef.parse(hosted.ase.id), utc_now()))
     listening.run("starts_timer")

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import pytest
 import requests
-from azure.data.tables import TableServiceClient
 
 from local.app import EVENT_FUNCTION, LocalApp
 from local.azure.scripting.clock import Clock
@@ -46,7 +45,7 @@ class Full:
         assert local.host is not None
         self.local, self.host = local, local.host
         self.released = released
-        self.storage = Storage(local.azurite.connection_string)
+        self.storage = Storage(local.azurite)
 
     def fill(self) -> None:
         """Fill all queues, and wait until the host has begun the most runs that it begins, and none goes on."""
@@ -105,7 +104,7 @@ def test_stopped_app_is_started_while_every_thread_is_occupied(full: Full) -> No
     """The timer starts an app that Certroll left stopped while all threads are occupied and all queues are full."""
     world = full.local.stand.world
     site = next(iter(world.web.sites.values()))
-    with TableServiceClient.from_connection_string(full.storage.connection_string) as service:
+    with full.storage.tables() as service:
         tables = StorageTables(service)
         starts = journal_ports(tables, SystemClock())["pending_starts"]
         long_ago = datetime(2026, 1, 1, tzinfo=UTC)

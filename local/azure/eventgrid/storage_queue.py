@@ -9,9 +9,11 @@ messages (MicrosoftDocs/azure-docs issue 102923, 2022). Until 2021 the messages 
 import base64
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.queue import QueueClient
@@ -36,6 +38,9 @@ class StorageQueue:
     never_again: frozenset[int] = frozenset({400, 403, 413})
     """Event Grid gives up if an Azure resource answers 400, 403 or 413 (Azure docs, Event Grid delivery and retry)."""
 
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further options of the client, for example its trust."""
+
     def validate(self, _schema: Schema, _now: datetime) -> None:
         """Check nothing: Event Grid asks a storage queue for no handshake."""
 
@@ -44,7 +49,7 @@ class StorageQueue:
         text = json.dumps(attempt.event.payload)
         content = base64.b64encode(text.encode()).decode() if self.in_base64 else text
         try:
-            with QueueClient.from_connection_string(self.connection_string, self.name, retry_total=0) as client:
+            with self.client() as client:
                 client.send_message(content, time_to_live=int(MESSAGE_LIFE.total_seconds()))
         except HttpResponseError as refusal:
             return refusal.status_code or NO_ANSWER
@@ -52,3 +57,7 @@ class StorageQueue:
             log.debug("event_grid.no_answer %s", failure)
             return NO_ANSWER
         return HTTPStatus.CREATED
+
+    def client(self) -> QueueClient:
+        """Return a new client of the queue."""
+        return QueueClient.from_connection_string(self.connection_string, self.name, retry_total=0, **self.options)

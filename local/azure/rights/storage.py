@@ -1,17 +1,20 @@
 """The operations of Azure that a request to a storage account stands for.
 
-Azurite knows no roles, so the demo compares the requests that Azurite gets with the roles. The pairs are those of Azure
-docs (rest/api/storageservices/authorize-with-azure-active-directory, "Permissions for calling data operations").
+Azurite knows no roles, so the simulated storage account judges each request before Azurite gets it. The pairs of
+requests and operations are those of Azure docs (rest/api/storageservices/authorize-with-azure-active-directory,
+"Permissions for calling data operations").
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 ACCOUNT = "Microsoft.Storage/storageAccounts/"
 CONTAINERS, QUEUES = f"{ACCOUNT}blobServices/containers/", f"{ACCOUNT}queueServices/queues/"
 TABLES = f"{ACCOUNT}tableServices/tables/"
 BLOBS, MESSAGES, ENTITIES = f"{CONTAINERS}blobs/", f"{QUEUES}messages/", f"{TABLES}entities/"
+PLURALS: Mapping[str, str] = {"blob": "containers", "queue": "queues", "table": "tables"}
 TABLE = re.compile(r"\w+(\(.*\))?")
 
 
@@ -44,9 +47,9 @@ def _data(*alternatives: str | tuple[str, ...]) -> StorageOperation:
 def operation_of(service: str, method: str, path: str, query: Mapping[str, str]) -> StorageOperation:
     """Return what a request does to the service `blob`, `queue` or `table`; raise UnknownRequest for any other.
 
-    `path` is the path without the name of the account. A batch of a table stands for its parts, which write entities.
+    `path` is the path without the name of the account, still percent-encoded. A batch has to be taken apart first.
     """
-    segments = [segment for segment in path.strip("/").split("/") if segment]
+    segments = [unquote(segment) for segment in path.strip("/").split("/") if segment]
     kinds = {"blob": _blob, "queue": _queue, "table": _table}
     found = kinds[service](method, segments, query)
     if found is None:
@@ -54,19 +57,16 @@ def operation_of(service: str, method: str, path: str, query: Mapping[str, str])
     return found
 
 
-def service_of(path: str, query: Mapping[str, str]) -> str:
-    """Return the service of a request, for a log that names no service: `blob`, `queue` or `table`.
+def scope_of(service: str, path: str) -> str:
+    """Return the part of a resource id below the account at which a request needs its right.
 
-    A name of a table has no dash (Azure docs, "Understanding the Table service data model"), and Certroll's containers
-    and queues that have none get other requests.
+    A request that names no container, queue or table in its path needs the right for the whole service: for example a
+    list, or the creation of a table, whose name is in the body.
     """
-    segments = [segment for segment in path.strip("/").split("/") if segment]
-    first = segments[0] if segments else ""
-    if "(" in first or first in {"Tables", "$batch"} or (first.startswith("certroll") and first.isalnum()):
-        return "table"
-    if query.get("restype") == "container" or (len(segments) > 1 and segments[1] != "messages"):
-        return "blob"
-    return "queue"
+    first = unquote(path).strip("/").partition("/")[0].partition("(")[0]
+    below = f"/{service}Services/default"
+    is_named = first and not (service == "table" and first == "Tables")
+    return f"{below}/{PLURALS[service]}/{first}" if is_named else below
 
 
 def _blob(method: str, segments: list[str], query: Mapping[str, str]) -> StorageOperation | None:
@@ -76,6 +76,8 @@ def _blob(method: str, segments: list[str], query: Mapping[str, str]) -> Storage
         if listing:
             return _data(f"{BLOBS}read")
         return _resource(f"{CONTAINERS}{verb}") if verb else None
+    if not segments and query.get("comp") == "list":
+        return _resource(f"{CONTAINERS}read")
     if len(segments) > 1:
         verb = {"PUT": "write", "GET": "read", "HEAD": "read", "DELETE": "delete"}.get(method)
         return _data(f"{BLOBS}{verb}") if verb else None
@@ -110,6 +112,4 @@ def _table(method: str, segments: list[str], _: Mapping[str, str]) -> StorageOpe
         "MERGE": _data(f"{ENTITIES}write", whole),
         "DELETE": _data(f"{ENTITIES}delete"),
     }
-    if first == "$batch":
-        return _data((f"{ENTITIES}write", f"{ENTITIES}delete"))
     return rows.get(method) if TABLE.fullmatch(first) else None
