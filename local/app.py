@@ -15,6 +15,7 @@ from local.azure.principals import APP_SERVICE, REGISTRATION
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from local.azurite import Azurite
+from local.deployment import deploy
 from local.ending import Ended
 from local.host import FunctionHost
 from local.host.storage import create
@@ -102,6 +103,8 @@ class LocalApp:
             started.enter_context(self.stand)
             if self._world_name is not None:
                 self.stand.seed(self._world_name, self._seed)
+                if self.stand.world.vaults:
+                    deploy(self.stand.world, variant_of(self._settings))
             started.enter_context(self.azurite)
             if self._host_app:
                 settings, log = self.app_settings(), self._logs[1]
@@ -160,20 +163,26 @@ class LocalApp:
         }
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables with which a program reaches the local Azure.
-
-        The returned environment variables include the app settings if a host other than the local one runs the app.
-        """
+        """Return the environment variables with which a program of a person reaches the local Azure."""
         variables = {
             **self.stand.environment_of_person(),
             "AZURE_STORAGE_CONNECTION_STRING": self.azurite.connection_string,
             "LOCAL_CONTROL_URL": self.stand.control.url,
         }
         if self.host is None:
-            return self.app_settings() | variables | self.stand.identity()
+            return variables
         keys = self.host.ready
         return variables | {
             "LOCAL_FUNCTIONS_URL": self.host.url,
             "LOCAL_FUNCTIONS_KEY": keys.function_key,
             "LOCAL_FUNCTIONS_MASTER_KEY": keys.master_key,
         }
+
+    def environment_of_app(self) -> dict[str, str]:
+        """Return the environment variables of the function app for another host, such as `func start`.
+
+        The result is empty if the local host runs the app.
+        """
+        if self.host is not None:
+            return {}
+        return self.app_settings() | self.environment() | self.stand.identity()
