@@ -14,6 +14,7 @@ from local.azure.scripting.clock import Clock
 from local.azure.storage.account import StorageAccount
 from local.azure.world import World
 from local.azurite import Azurite
+from local.deployment import deploy
 from local.emulator import Emulator
 from local.ending import Ended
 from local.host import FunctionHost
@@ -106,6 +107,8 @@ class LocalApp:
             started.enter_context(self.stand)
             if self._world_name is not None:
                 self.stand.seed(self._world_name, self._seed)
+                if self.stand.world.vaults:
+                    deploy(self.stand.world, variant_of(self._settings))
             started.enter_context(self.azurite)
             emulator = started.enter_context(closing(Emulator(self.azurite)))
             self.stand.add_storage(StorageAccount(self._account_id, emulator.send))
@@ -165,10 +168,7 @@ class LocalApp:
         }
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables with which a program reaches the local Azure.
-
-        The returned environment variables include the app settings if a host other than the local one runs the app.
-        """
+        """Return the environment variables with which a program of a person reaches the local Azure."""
         variables = {
             **self.stand.environment_of_person(),
             "AZURE_STORAGE_ACCOUNT": self.azurite.account,
@@ -176,10 +176,19 @@ class LocalApp:
             "LOCAL_CONTROL_URL": self.stand.control.url,
         }
         if self.host is None:
-            return self.app_settings() | variables | self.stand.identity()
+            return variables
         keys = self.host.ready
         return variables | {
             "LOCAL_FUNCTIONS_URL": self.host.url,
             "LOCAL_FUNCTIONS_KEY": keys.function_key,
             "LOCAL_FUNCTIONS_MASTER_KEY": keys.master_key,
         }
+
+    def environment_of_app(self) -> dict[str, str]:
+        """Return the environment variables of the function app for another host, such as `func start`.
+
+        The result is empty if the local host runs the app.
+        """
+        if self.host is not None:
+            return {}
+        return self.app_settings() | self.environment() | self.stand.identity()

@@ -113,7 +113,8 @@ def _parsers_of_person(
     plan = commands.add_parser("plan", help="show Certroll's newest plans; after a renewal, wait for the plan")
     plan.add_argument("name", nargs="?", help="the name of one certificate, or vault/name")
     plan.set_defaults(run=_plan)
-    env = commands.add_parser("env", help="print the environment of the running one as shell export lines")
+    exported = "print the environment as export lines: that of a person, or with --no-app that of the app"
+    env = commands.add_parser("env", help=exported)
     env.set_defaults(run=_env)
     return [shell, watch, renew, sweep, plan, env]
 
@@ -169,7 +170,8 @@ def _demo(_: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    print(_exports(read_running(options.file).environment))
+    running = read_running(options.file)
+    print(_exports(running.app or running.environment))
     return 0
 
 

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,7 +18,7 @@ from local import instance
 from local.instance import NOTED
 from local.process import open_private
 
-FIELDS = ({"pid"}, {"pid", "environment", "log"})
+FIELDS = ({"pid"}, {"pid", "environment", "app", "log"})
 """The fields of a note while the local Azure starts, and from then on."""
 MOST = 1_000_000
 """The number of characters that a note has at most. A note has about 4,000."""
@@ -33,11 +33,13 @@ class Running:
     """A local Azure that runs in another process."""
 
     environment: Mapping[str, str]
-    """The variables with which a program reaches the local Azure."""
+    """The variables with which a program of a person reaches the local Azure, as the operator."""
     log: str
     """The log of the Functions host, or an empty text if another host runs the app."""
     noted: Path = NOTED
     """The file that notes the local Azure."""
+    app: Mapping[str, str] = field(default_factory=dict)
+    """The variables of the function app, as Certroll's identity. Empty if the local host runs the app."""
 
     @property
     def log_file(self) -> Path:
@@ -60,7 +62,7 @@ def announced(path: Path) -> Iterator[Callable[[Running], None]]:
     file = _open_locked(path)
 
     def announce(running: Running) -> None:
-        _write(file, {"environment": dict(running.environment), "log": running.log})
+        _write(file, {"environment": dict(running.environment), "app": dict(running.app), "log": running.log})
 
     with file:
         _write(file, {})
@@ -86,7 +88,7 @@ def read_running(path: Path) -> Running:
         raise NotRunning(
             f"the local Azure still starts, as process {noted['pid']}: try again when it says that it runs"
         )
-    return Running(noted["environment"], noted["log"], path)
+    return Running(noted["environment"], noted["log"], path, noted["app"])
 
 
 def has_ended(path: Path) -> bool:

@@ -86,7 +86,8 @@ def up(
     ) as local:
         check_settings(_judged(local))
         try:
-            running = Running(local.environment(), str(local.host.log.resolve()) if local.host else "", noted)
+            log = str(local.host.log.resolve()) if local.host else ""
+            running = Running(local.environment(), log, noted, local.environment_of_app())
             announce(running)
             tell_next(local, running, Screen())
             _watch_host(local)

@@ -1,6 +1,14 @@
 """ARM (management.azure.com): the check of the api-version, and the routes of all simulated resource providers."""
 
-from local.azure.front_door import activity_log, deleted_vaults, looking, resource_lists, role_assignments, vaults
+from local.azure.front_door import (
+    activity_log,
+    deleted_vaults,
+    installed,
+    looking,
+    resource_lists,
+    role_assignments,
+    vaults,
+)
 from local.azure.front_door.api_versions import check_version
 from local.azure.front_door.call import Route
 from local.azure.front_door.checks import behind_front_door
@@ -24,6 +32,7 @@ from local.azure.world import World
 ROUTES: tuple[Route, ...] = (
     *activity_log.ROUTES,
     *looking.ROUTES,
+    *installed.ROUTES,
     *resource_lists.ROUTES,
     *vaults.ROUTES,
     *deleted_vaults.ROUTES,

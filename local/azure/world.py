@@ -1,7 +1,8 @@
 """The whole state of one simulated Azure, with its clock, its seed and its journal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Unpack
+from typing import Any, Unpack
 
 from local.azure.dns.zones import Zones
 from local.azure.eventgrid.topic import Events
@@ -63,6 +64,8 @@ class World:
         self.vaults: dict[str, Vault] = {}
         self.deleted_vaults: dict[str, DeletedVault] = {}
         self.role_assignments: dict[str, RoleAssignment] = {}
+        self.deployed: dict[str, Mapping[str, Any]] = {}
+        """The resources of installations of Certroll as ARM's JSON, by their id in lower case."""
         self.renewing: tuple[tuple[str, str], ...] = ()
         self.events = Events(kernel, self.vaults)
         references = References(self.vaults)

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from local.environment import for_child
+from tests.infra.recorded import write_az
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "infra").glob("*.sh"))
 KEPT = json.loads((ROOT / "tests/infra/kept/preflight.json").read_text(encoding="utf-8"))
-AZ = ROOT / "tests/infra/kept/recorded_az.py"
 OWN, OTHER = "5b0c8a52-7f1e-4c39-9d3a-2e6f4b1c7a01", "5b0c8a52-7f1e-4c39-9d3a-2e6f4b1c7a02"
 VAULT = f"/subscriptions/{OWN}/resourceGroups/security/providers/Microsoft.KeyVault/vaults/contoso-web-kv"
 OBJECT = "228af0c3-1df4-5cec-af19-6180996c83cf"
@@ -54,9 +54,7 @@ def run(tmp_path: Path) -> Run:
         answers = dict(KEPT)
         for name, answer in changes.items():
             answers[name] = {"code": 1, "answer": ""} if answer is None else {"code": 0, "answer": answer}
-        (tmp_path / "answers.json").write_text(json.dumps(answers))
-        (tmp_path / "az").write_text(f"#!{sys.executable} -IS\n{AZ.read_text(encoding='utf-8')}")
-        (tmp_path / "az").chmod(0o755)
+        write_az(tmp_path, answers)
         path = f"{tmp_path}{os.pathsep}{for_child({})['PATH']}"
         arguments = ["-l", "westeurope", "-v", "contoso-web-kv", "-s", OWN, "-s", OTHER]
         return subprocess.run(  # noqa: S603 - our own script

@@ -199,18 +199,32 @@ def test_every_setting_of_certroll_and_of_the_host_is_known() -> None:
 
 
 def test_settings_reach_the_app(tmp_path: Path) -> None:
-    """A setting given to `up` on the command line reaches the app, and overrides the app's default setting."""
+    """A setting given to `up` reaches an app in another host, and overrides the app's default setting.
+
+    `env` has the settings and the identity of the app. A shell has the identity of the operator, and no setting.
+    """
     noted = tmp_path / "local.json"
     given = ["--setting", "CERTROLL_MODE=observe", "--setting", "CERTROLL_ASE_MAX_UNAVAILABLE=25%"]
     command = [*LOCAL, "up", "--world", "empty", "--no-app", "--file", str(noted), *given]
     up = Child("up", command, of_this_process(), ROOT, tmp_path / "log")
     up.expect("^Running", HANG)
     env = subprocess.run([*LOCAL, "env", "--file", str(noted)], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    person = _printed(noted, "printenv")
     os.kill(up.pid, signal.SIGINT)
     assert up.wait() == 0
     up.stop()
     assert "export CERTROLL_MODE=observe" in env.stdout
     assert "export CERTROLL_ASE_MAX_UNAVAILABLE=25%" in env.stdout
+    identity = next(line for line in person if line.startswith("IDENTITY_HEADER="))
+    assert f"export {identity}" not in env.stdout.splitlines()
+    assert not [line for line in person if line.startswith("CERTROLL_")]
+
+
+def _printed(noted: Path, *words: str) -> list[str]:
+    """Return the lines that a program prints in the shell of the local Azure."""
+    command = [*LOCAL, "shell", "--file", str(noted), "--", *words]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    return ended.stdout.splitlines()
 
 
 NAMED = [["up"], ["env"], ["shell"], ["watch"], ["renew", "shop"], ["sweep"], ["plan"]]

@@ -47,11 +47,6 @@ def list_locations(call: Call) -> Response:
     return call.page({"id": f"{scope}/{name}", "name": name, "displayName": shown} for name, shown in names.items())
 
 
-def list_topics(call: Call) -> Response:
-    """Respond with no system topic: the local Azure's events are sent without one."""
-    return call.page(())
-
-
 def list_permissions(call: Call) -> Response:
     """Respond with what the caller may do, which is everything, because grants bind only Certroll's principal."""
     return call.page([{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}])
@@ -73,7 +68,6 @@ ROUTES: tuple[Route, ...] = (
     ("GET", f"{SUBSCRIPTION}/providers", list_providers),
     ("GET", f"{SUBSCRIPTION}/locations", list_locations),
     ("GET", f"{SUBSCRIPTION}{WEB}/geoRegions", list_regions),
-    ("GET", f"{SUBSCRIPTION}/providers/Microsoft.EventGrid/systemTopics", list_topics),
     ("GET", f"{SUBSCRIPTION}{AUTHORIZATION}/permissions", list_permissions),
     ("GET", f"{VAULT}{AUTHORIZATION}/permissions", list_permissions),
     ("GET", f"{AUTHORIZATION}/providerOperations/{{namespace}}", show_operations),

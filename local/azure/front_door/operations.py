@@ -21,6 +21,20 @@ GET     /subscriptions/*/providers                      Microsoft.Resources/subs
 GET     Microsoft.Authorization/permissions             Microsoft.Authorization/permissions/read
 GET     Microsoft.Authorization/providerOperations/*    Microsoft.Authorization/providerOperations/read
 GET     Microsoft.EventGrid/systemTopics                Microsoft.EventGrid/systemTopics/read
+DELETE  Microsoft.EventGrid/systemTopics/*              Microsoft.EventGrid/systemTopics/delete
+GET     Microsoft.EventGrid/systemTopics/*/eventSubscriptions \
+        Microsoft.EventGrid/systemTopics/eventSubscriptions/read
+DELETE  Microsoft.EventGrid/systemTopics/*/eventSubscriptions/* \
+        Microsoft.EventGrid/systemTopics/eventSubscriptions/delete
+GET     Microsoft.Insights/components/*                 Microsoft.Insights/Components/Read
+GET     Microsoft.Insights/privateLinkScopes/*/scopedResources \
+        Microsoft.Insights/PrivateLinkScopes/ScopedResources/Read
+DELETE  Microsoft.Insights/privateLinkScopes/*/scopedResources/* \
+        Microsoft.Insights/PrivateLinkScopes/ScopedResources/Delete
+GET     Microsoft.ManagedIdentity/userAssignedIdentities Microsoft.ManagedIdentity/userAssignedIdentities/read
+GET     Microsoft.OperationalInsights/workspaces/*      Microsoft.OperationalInsights/workspaces/read
+DELETE  Microsoft.Authorization/roleDefinitions/*       Microsoft.Authorization/roleDefinitions/delete
+DELETE  /subscriptions/*/resourceGroups/*               Microsoft.Resources/subscriptions/resourceGroups/delete
 GET     Microsoft.Web/geoRegions                        Microsoft.Web/geoRegions/read
 GET     Microsoft.Authorization/roleAssignments         Microsoft.Authorization/roleAssignments/read
 GET     Microsoft.Authorization/roleAssignments/*       Microsoft.Authorization/roleAssignments/read

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local.azure.front_door import installed
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, Call, Route
 from local.azure.front_door.vaults import generic_vault
 from local.azure.web.held_certificates import Certificate
@@ -73,6 +74,7 @@ def _resources(call: Call) -> Iterator[Item]:
                 for environment in web.environments.overview(call.below)
             ),
             *(_generic_certificate(call.world, certificate) for certificate in web.certificates.overview(call.below)),
+            *installed.below(call),
             *(generic_vault(vault) for vault in call.world.vaults.values() if call.below(vault.resource_id.lower())),
         )
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from local.azure.front_door import installed
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, Call, Route
 from local.azure.front_door.vaults import VAULT
 from local.azure.rights.built_in import ROLES, Role, role
@@ -76,10 +77,15 @@ def delete_assignment(call: Call) -> Response:
 
 
 def list_definitions(call: Call) -> Response:
-    """Respond with the built-in roles that the local Azure knows, or with the role that `$filter` names."""
+    """Respond with the roles that the local Azure knows, or with the role that `$filter` names."""
     named = OF_NAME.search(call.request.query.get("$filter", ""))
-    found = (definition for definition in ROLES if named is None or definition.name.casefold() == named[1].casefold())
-    return call.page(_definition_json(call, definition) for definition in found)
+    built_in = (_definition_json(call, definition) for definition in ROLES)
+    everything = (*built_in, *installed.custom_roles(call))
+    return call.page(
+        definition
+        for definition in everything
+        if named is None or definition["properties"]["roleName"].casefold() == named[1].casefold()
+    )
 
 
 def get_definition(call: Call) -> Response:

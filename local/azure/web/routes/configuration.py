@@ -6,6 +6,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from local.azure.front_door.call import SITE, Call, Route, on_sites
+from local.azure.front_door.installed import or_deployed
 from local.azure.web import refusals
 from local.azure.web.wire.configuration import config_json, sticky_names_json
 from local.azure.wire import Response, json_response
@@ -123,7 +124,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", f"{SITE}/config/slotConfigNames", get_sticky_names),
     ("PUT", f"{SITE}/config/slotConfigNames", put_sticky_names),
     *on_sites(
-        ("POST", "/config/appsettings/list", list_settings),
+        ("POST", "/config/appsettings/list", or_deployed(list_settings)),
         ("PUT", "/config/appsettings", put_settings),
         ("POST", "/config/connectionstrings/list", list_connection_strings),
         ("GET", "/config/web", get_web),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.azure.front_door.call import Call, Route, on_sites
+from local.azure.front_door.installed import or_deployed
 from local.azure.web import refusals, uploads
 from local.azure.web.held_certificates import PublicCertificate
 from local.azure.web.resources import CURRENT_USER, STORE_LOCATIONS, Site, StoreLocation
@@ -93,7 +94,7 @@ def _id(site: Site, name: str) -> str:
 
 
 ROUTES: tuple[Route, ...] = on_sites(
-    ("GET", "/publicCertificates", list_public_certificates),
+    ("GET", "/publicCertificates", or_deployed(list_public_certificates)),
     ("GET", "/publicCertificates/{name}", get_public_certificate),
     ("PUT", "/publicCertificates/{name}", put_public_certificate),
     ("DELETE", "/publicCertificates/{name}", delete_public_certificate),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.azure.front_door.call import Call, Route, on_sites
+from local.azure.front_door.installed import or_deployed
 from local.azure.principals import APP_SERVICE
 from local.azure.web import refusals
 from local.azure.web.held_certificates import Certificate
@@ -104,7 +105,7 @@ def _absent(call: Call) -> Refused:
 
 
 ROUTES: tuple[Route, ...] = on_sites(
-    ("GET", "/certificates", list_site_certificates),
+    ("GET", "/certificates", or_deployed(list_site_certificates)),
     ("GET", "/certificates/{name}", get_site_certificate),
     ("PUT", "/certificates/{name}", put_site_certificate),
     ("PATCH", "/certificates/{name}", patch_site_certificate),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from local.azure.front_door.call import GROUP, SITE, SUBSCRIPTION, WEB, Call, Route, on_sites
+from local.azure.front_door.installed import or_deployed
 from local.azure.web import refusals
 from local.azure.web.resources import DISABLED, RUNNING, STOPPED, Site, short_location
 from local.azure.web.routes import bindings, creation
@@ -133,7 +134,7 @@ ROUTES: tuple[Route, ...] = (
     ("GET", f"{GROUP}{WEB}/sites", list_sites),
     ("GET", f"{SITE}/slots", list_slots),
     *on_sites(
-        ("GET", "", get_site),
+        ("GET", "", or_deployed(get_site)),
         ("PUT", "", put_site),
         ("PATCH", "", patch_site),
         ("POST", "/start", start),
