@@ -7,7 +7,7 @@ from tests.pages import part_of, text_of
 
 PAGES = ("install", "make-a-release", "upgrade-and-remove")
 COMMAND = re.compile(r"\b(?:az|azd|gh)(?: [a-z][a-z-]*[a-z]\b(?!-))+")
-NEEDS_NO_TRIAL = {"az login"}
+NEEDS_NO_TRIAL = {"az login", "az account set"}
 OUTPUTS = ("deployCommand", "subscriptionCommands", "vaultCommands")
 
 
