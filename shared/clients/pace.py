@@ -34,7 +34,7 @@ REMAINING, ROUTED_BY = "x-ms-ratelimit-remaining-", "x-ms-routing-request-id"
 MOST_BUCKETS, MOST_KINDS, MOST_NAMES = 2000, 2000, 8
 """How many buckets and kinds of requests the process remembers, and how many buckets an answer may name. Twenty
 subscriptions have about 200 buckets. The answers in recorded traffic name one or two."""
-STEP_SECONDS, LEAST_SECONDS = 5.0, 0.01
+STEP_SECONDS, SHORTEST_SLEEP = 5.0, 0.01
 """The longest and the shortest sleep, after which a request that waits looks again at what the answers have shown."""
 _COUNT = re.compile(r"[0-9]{1,7}")
 _NAME = re.compile(r"[a-z-]{1,60}")
@@ -273,7 +273,7 @@ class Pacing:
                     raise self._too_late(seconds, asked, now)
                 self.pace.send(ticket)
                 return
-            self._clock.sleep(min(max(seconds, LEAST_SECONDS), STEP_SECONDS))
+            self._clock.sleep(min(max(seconds, SHORTEST_SLEEP), STEP_SECONDS))
 
     def after(self, call: _Call, status: int, headers: Mapping[str, str]) -> None:
         """Note what the answer to the request shows."""
@@ -288,7 +288,7 @@ class Pacing:
         wait = timedelta(seconds=seconds)
         if now + wait > self._deadline.work:
             return OutOfTime(f"no time is left to wait for the request limits of {asked.place}")
-        what = f"{asked.place}: the requests that Azure allows are used up, apart from a third that is left to renewals"
+        what = f"the request limits of {asked.place} are used up, apart from a third that is left to renewals"
         return Throttled(what, wait)
 
 

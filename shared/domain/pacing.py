@@ -16,6 +16,7 @@ Azure documents the size and the rate of some buckets only, so both are learnt f
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Self
 
 FORGOTTEN = timedelta(minutes=15)
@@ -23,23 +24,29 @@ FORGOTTEN = timedelta(minutes=15)
 SIZE_FORGOTTEN = timedelta(hours=1)
 """After which time the largest number counts as an earlier one, and after the same time again as none."""
 SHARE_LEFT = 3
-"""A run that spares a bucket leaves the third part of it to other work. Before the largest number was shown, the request
-had taken a token."""
+"""A run that spares a bucket leaves the third part of it to other work. The request whose answer shows the largest
+number has taken a token before."""
 MARGIN_SHARE, MARGIN = 20, 10
 """Any other run leaves the twentieth part, and ten tokens at most. By this margin, processes that use one bucket and do
 not know of each other slow down before they empty it: in a simulation of five processes, 1 % of the requests were
 refused instead of 3 %."""
 WINDOW = timedelta(seconds=2)
 """The shortest time over which the rate is measured. Over less time, the requests under way blur the measurement."""
-NEARLY_FULL = 0.9
+NEARLY_FULL = Fraction(9, 10)
 """From which share of its size on a bucket may have been full, and then has gained nothing."""
-DECAY = 0.8
+DECAY = Fraction(4, 5)
 """How much of the known rate remains if a measurement shows a lower one, because other clients use the bucket, too."""
-FASTEST, USUAL, GUESS, SLOWEST = 10.0, 20.0, 100.0, 3600.0
-"""In how many seconds a bucket fills: at least, usually, as long as nothing is measured, and at most. Azure documents
-buckets that fill in 10 s and 20 s, and limits for an hour."""
-STEADY = 1.0
-"""The rate that a measurement may show of a bucket of any size. A bucket of few tokens may be refilled each second."""
+FASTEST_SECONDS = 10
+"""In how many seconds a bucket fills at least. Azure documents buckets that fill in 10 s and in 20 s."""
+USUAL_SECONDS = 20
+"""In how many seconds a renewal expects a bucket to fill at the latest, unless Azure has refused a request."""
+GUESS_SECONDS = 100
+"""In how many seconds a bucket is thought to fill before anything is measured."""
+SLOWEST_SECONDS = 3600
+"""In how many seconds a bucket fills at the latest. Azure used to document limits for an hour."""
+STEADY = 1
+"""The tokens in a second that a measurement may show of a bucket of any size, because a bucket of few tokens may be
+refilled each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +124,19 @@ class Level:
         if size == 0:
             return shut
         kept = min((size + 1) / SHARE_LEFT if sparing else min(size / MARGIN_SHARE, MARGIN), size - 1)
-        rate = self._rate(SLOWEST if sparing or self.shut_until else USUAL)
+        rate = self._rate(SLOWEST_SECONDS if sparing or self.shut_until else USUAL_SECONDS)
         tokens = min(size, self.left + rate * (now - self.at).total_seconds())
         return max(shut, (kept + ahead + 1 - tokens) / rate)
 
-    def _rate(self, slowest: float) -> float:
+    def _rate(self, slowest: int) -> float:
         """Return the tokens that Azure adds in a second, as far as known.
 
         `slowest` is the number of seconds in which the bucket fills at the latest. A renewal believes that a bucket
         fills slowly only after Azure has refused a request, so that wrong numbers of Azure hold up no renewal.
         """
         size = self.size.most
-        measured = size / GUESS if self.measured is None else self.measured
-        return min(max(measured, size / slowest), max(size / FASTEST, STEADY))
+        measured = size / GUESS_SECONDS if self.measured is None else self.measured
+        return min(max(measured, size / slowest), max(size / FASTEST_SECONDS, STEADY))
 
 
 def _after_window(level: Level) -> Level:
@@ -141,6 +148,6 @@ def _after_window(level: Level) -> Level:
     rate = level.measured
     if max(level.left, level.left_then) < NEARLY_FULL * level.size.most:
         rate = max(gained, DECAY * (rate or 0.0))
-    elif gained > (level.size.most / GUESS if rate is None else rate):
+    elif gained > (level.size.most / GUESS_SECONDS if rate is None else rate):
         rate = gained
     return replace(level, since=level.at, left_then=level.left, taken=0, measured=rate)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from local.azure.scripting.bucket import Bucket
-from shared.clients.pace import LEAST_SECONDS, STEP_SECONDS, Asked, Pace, Ticket
+from shared.clients.pace import SHORTEST_SLEEP, STEP_SECONDS, Asked, Pace, Ticket
 from tests.build import NOW
 
 HEADER = "x-ms-ratelimit-remaining-subscription-writes"
@@ -59,7 +59,7 @@ class SlowAzure:
         """Send a request in its time, and return True if Azure did not refuse it."""
         ticket = Ticket(ASKED, sparing)
         while (wait := pace.seconds(ticket, self.now)) > 0:
-            yield min(max(wait, LEAST_SECONDS), STEP_SECONDS)
+            yield min(max(wait, SHORTEST_SLEEP), STEP_SECONDS)
         yield LATENCY / 2
         self.sent += 1
         tokens = self.bucket.take(self.now)
