@@ -1,80 +1,13 @@
 """Certroll slows down before Azure refuses requests, by what Azure's answers show."""
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
-
 import pytest
-from azure.core import PipelineClient
-from azure.core.exceptions import HttpResponseError
-from azure.core.rest import HttpRequest
 
-from local.azure.wire import Request, Response
-from shared.clients.pace import MOST_BUCKETS, MOST_NAMES, Asked, Pace, Ticket
-from shared.clients.retrying import PATIENCE, SDK_OPTIONS, Retrying
-from shared.domain.deadline import NEVER, Deadline
-from shared.domain.errors import OutOfTime, Throttled, Transient
+from shared.clients.pace import Asked, Pace, Ticket
+from shared.domain.errors import Throttled
 from shared.domain.pacing import FORGOTTEN
-from tests.build import NOW, ManualClock
-from tests.in_process import in_process
+from tests.build import NOW
+from tests.unit.clients.paced import ARM, ONE, OTHER, OWN, READS, ROUTED, SECOND, SHOP, WEB, Wire, left, refusal
 from tests.unit.clients.slow_azure import SlowAzure
-
-ARM = "https://management.azure.com"
-ONE, OTHER = (f"0000000{number}-0000-4000-8000-00000000000a" for number in (1, 2))
-WEB = f"{ARM}/subscriptions/{ONE}/resourceGroups/g/providers/Microsoft.Web"
-SHOP = Asked.of("GET", f"{WEB}/sites/shop")
-READS = "x-ms-ratelimit-remaining-subscription-reads"
-OWN = "x-ms-ratelimit-remaining-subscription-resource-requests"
-ROUTED = "x-ms-routing-request-id"
-SECOND = timedelta(seconds=1)
-SHARE = 0.02
-"""The share of requests that Azure may refuse."""
-
-
-class Wire:
-    """A run of Certroll that reads from an Azure whose next answers the test gives."""
-
-    def __init__(
-        self, *answers: tuple[int, Mapping[str, str]], pace: Pace | None = None, deadline: Deadline = NEVER, **how: bool
-    ) -> None:
-        self.clock, self.sent, self.answers = ManualClock(), list[str](), list(answers)
-        self.retrying = Retrying(self.clock, pace=pace, deadline=deadline, **how)
-        options: dict[str, Any] = {**SDK_OPTIONS, "transport": in_process(self.answer)}
-        self.client: PipelineClient[Any, Any] = PipelineClient(ARM, **options)
-
-    def answer(self, request: Request) -> Response:
-        """Return the next answer, and the last one again and again."""
-        self.sent.append(request.path)
-        status, headers = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return Response(status, headers)
-
-    def ask(self, url: str = f"{WEB}/sites/shop", method: str = "GET") -> int:
-        """Send a request, and return the status of its answer. Raise an error for a refusal."""
-        answer = self.client.send_request(HttpRequest(method, url))
-        if answer.status_code >= 400:
-            raise HttpResponseError(response=answer)  # type: ignore[arg-type]
-        return answer.status_code
-
-    def read(self, url: str = f"{WEB}/sites/shop") -> int:
-        """Read by the retry layer."""
-        return self.retrying.read("it", lambda: self.ask(url))
-
-    def wait(self) -> float:
-        """Return the seconds that the next read waits."""
-        before = self.clock.now()
-        self.read()
-        return (self.clock.now() - before).total_seconds()
-
-
-def left(tokens: object, name: str = READS, **more: str) -> tuple[int, dict[str, str]]:
-    """Return a good answer that shows what is left in a bucket."""
-    return 200, {name: str(tokens), **more}
-
-
-def refusal(seconds: int, **headers: str) -> tuple[int, dict[str, str]]:
-    """Return the refusal of a throttled request."""
-    return 429, {"Retry-After": str(seconds), **headers}
-
 
 # ------------------------------------------------------------------------------------------ a fleet on an honest clock
 
@@ -94,16 +27,16 @@ def test_sweep_leaves_a_third_and_is_as_quick_as_the_bucket_allows(size: float, 
     assert azure.ended["sweep"] <= 1.05 * (requests - size * 2 / 3) / refill
 
 
-def test_renewal_beside_a_sweep_is_not_slowed() -> None:
+def test_renewal_next_to_a_sweep_is_not_slowed() -> None:
     """A renewal has the third that a sweep leaves, and all that Azure refills."""
-    alone, beside = SlowAzure(200, 10), SlowAzure(200, 10)
+    alone, nearby = SlowAzure(200, 10), SlowAzure(200, 10)
     pace = Pace()
-    beside.add("sweep", pace, 1000, sparing=True)
-    for azure in (alone, beside):
-        azure.add("renewal", pace if azure is beside else Pace(), 55, sparing=False, at=20)
+    nearby.add("sweep", pace, 1000, sparing=True)
+    for azure in (alone, nearby):
+        azure.add("renewal", pace if azure is nearby else Pace(), 55, sparing=False, at=20)
         azure.run()
-    assert beside.ended["renewal"] == alone.ended["renewal"]
-    assert beside.refused == 0
+    assert nearby.ended["renewal"] == alone.ended["renewal"]
+    assert nearby.refused == 0
 
 
 @pytest.mark.parametrize("workers", [8, 64])
@@ -125,6 +58,9 @@ def test_instances_that_do_not_know_each_other_share_a_bucket() -> None:
     assert azure.refused < SHARE * azure.sent
     assert max(azure.ended.values()) <= 1.05 * (2000 - 200) / 10
 
+
+SHARE = 0.02
+"""The share of requests that Azure may refuse."""
 
 # ------------------------------------------------------------------------------------------------------ what is learnt
 
@@ -209,9 +145,9 @@ def test_refusal_of_a_bucket_holds_up_all_that_draw_from_it() -> None:
     renewal.read()
     with pytest.raises(Throttled):
         renewal.retrying.ask("it", lambda: renewal.ask(method="GET"))
-    beside = Wire(left(249), pace=pace)
-    assert 9 <= beside.wait() <= 18
-    assert len(beside.sent) == 1
+    nearby = Wire(left(249), pace=pace)
+    assert 9 <= nearby.wait() <= 18
+    assert len(nearby.sent) == 1
 
 
 def test_refusal_of_one_resource_holds_up_no_other() -> None:
@@ -230,128 +166,3 @@ def test_requests_that_were_refused_do_not_come_back_all_at_once() -> None:
         pace.answered(Ticket(SHOP, sparing=False), 429, {READS: "0", "Retry-After": "2"}, NOW)
     waits = [pace.seconds(Ticket(SHOP, sparing=False), NOW + 2 * SECOND) for _ in range(5)]
     assert len(set(waits)) == 5
-
-
-# ------------------------------------------------------------------------------------- no wait is longer than allowed
-
-
-def test_renewal_is_sent_although_azure_says_that_nothing_is_left() -> None:
-    """A server that always says that nothing is left stops no renewal."""
-    wire = Wire(left(0))
-    assert [wire.wait() for _ in range(100)] == [0] * 100
-
-
-def test_renewal_is_only_slowed_by_a_server_that_suddenly_says_nothing_is_left() -> None:
-    """A renewal of 200 requests ends in four minutes although Azure says after the first that nothing is left."""
-    wire = Wire(left(250), left(0))
-    assert sum(wire.wait() for _ in range(200)) < 240
-
-
-def test_too_long_wait_of_a_sweep_is_an_error_at_once() -> None:
-    """A read of a sweep whose wait would be longer than the patience is not sent, and says so without waiting."""
-    pace = Pace()
-    renewal = Wire(left(11_999, OWN), left(3000, OWN), pace=pace)
-    for _ in range(4):
-        renewal.read()
-        renewal.clock.time += SECOND * 3
-    wire = Wire(left(3000, OWN), pace=pace, sparing=True)
-    wire.clock.time = renewal.clock.time
-    sent = len(wire.sent)
-    with pytest.raises(Throttled, match="left to renewals"):
-        wire.read()
-    assert (len(wire.sent), wire.clock.slept) == (sent, [])
-
-
-def test_same_wait_stops_no_renewal_and_no_write() -> None:
-    """A renewal, and a write of a sweep, are sent at once if the wait would be longer than the patience."""
-    pace = Pace()
-    for _ in range(2):
-        pace.answered(
-            Ticket(Asked.of("GET", f"{WEB}/sites/shop"), sparing=False), 429, {READS: "0", "Retry-After": "99"}, NOW
-        )
-    assert Wire(left(1), pace=pace).wait() == 0
-    sweep = Wire(left(1), pace=pace, sparing=True)
-    sweep.retrying.write("it", sweep.ask)
-    assert sweep.clock.slept == []
-
-
-def test_sweep_at_the_end_of_its_time_says_so() -> None:
-    """A read of a sweep whose wait would end after the time of its run raises OutOfTime, and waits for nothing."""
-    work = NOW + timedelta(seconds=3)
-    ends = Deadline(work, work + SECOND, work + SECOND)
-    wire = Wire(left(240), left(10), left(10), deadline=ends, sparing=True)
-    wire.read()
-    wire.read()
-    with pytest.raises(OutOfTime):
-        wire.read()
-    assert wire.clock.now() <= work
-
-
-def test_what_a_sweep_has_begun_is_read_to_its_end() -> None:
-    """After the time for new work, a read of a sweep waits for no bucket."""
-    work = NOW - SECOND
-    wire = Wire(left(240), left(10), left(10), deadline=Deadline(work, NOW + SECOND, NOW + SECOND), sparing=True)
-    for _ in range(3):
-        wire.read()
-    assert wire.clock.slept == []
-
-
-def test_waits_and_retries_together_end_with_the_patience() -> None:
-    """Waits for a bucket and retries together last no longer than the patience of the retry layer."""
-    wire = Wire(left(250), left(70), (503, {READS: "60"}), sparing=True)
-    wire.read()
-    wire.read()
-    began = wire.clock.now()
-    with pytest.raises(Transient):
-        wire.read()
-    assert wire.clock.now() - began <= PATIENCE
-
-
-# ------------------------------------------------------------------------------------------------------ hostile answers
-
-
-@pytest.mark.parametrize("value", ["-5", "1e9", "", "many", "99999999999999999999", "٣", "Microsoft.Compute/Get3Min;1"])
-def test_number_that_is_none_says_nothing(value: str) -> None:
-    """A header that is no plain number, or a number beyond reason, holds up nothing."""
-    wire = Wire(left(240), left(value), sparing=True)
-    assert [wire.wait() for _ in range(20)] == [0] * 20
-
-
-def test_huge_number_is_forgotten_and_stops_no_renewal() -> None:
-    """A number that was much too large slows a sweep for two hours at most, and a renewal never."""
-    pace = Pace()
-    Wire(left(9_999_999), pace=pace).read()
-    assert Wire(left(240), pace=pace).wait() == 0
-    assert Wire(left(240), pace=pace).wait() == 0
-    for _ in range(13):
-        wire = Wire(left(240), pace=pace)
-        wire.clock.time += timedelta(minutes=10) * (_ + 1)
-        wire.read()
-    later = Wire(left(240), pace=pace, sparing=True)
-    later.clock.time = wire.clock.time
-    assert later.wait() == 0
-
-
-def test_memory_is_bounded() -> None:
-    """However many names, subscriptions and kinds answers have, the process remembers a bounded number of them."""
-    pace = Pace()
-    names = {f"x-ms-ratelimit-remaining-{chr(97 + number % 26)}{'x' * (number // 26)}": "5" for number in range(100)}
-    for number in range(MOST_BUCKETS):
-        pace.answered(Ticket(Asked(f"{number}", "k"), sparing=True), 200, names, NOW)
-    assert len(pace._buckets) == MOST_BUCKETS
-    assert len(pace._drawn[Asked(f"{MOST_BUCKETS - 1}", "k")]) == MOST_NAMES
-
-
-def test_request_that_fails_without_an_answer_is_under_way_no_longer() -> None:
-    """A request without an answer takes no place before later requests."""
-    wire = Wire(left(2))
-    wire.read()
-    for _ in range(5):
-        with pytest.raises(KeyError):
-            wire.retrying.ask("it", lambda: _fail(wire))
-    assert wire.wait() < 2
-
-
-def _fail(wire: Wire) -> int:
-    wire.ask()
-    raise KeyError
