@@ -166,3 +166,15 @@ def test_requests_that_were_refused_do_not_come_back_all_at_once() -> None:
         pace.answered(Ticket(SHOP, sparing=False), 429, {READS: "0", "Retry-After": "2"}, NOW)
     waits = [pace.seconds(Ticket(SHOP, sparing=False), NOW + 2 * SECOND) for _ in range(5)]
     assert len(set(waits)) == 5
+
+
+def test_request_that_waits_follows_azure_to_another_region() -> None:
+    """A request that waits for a bucket waits no longer if another region of Azure answers requests of its kind."""
+    pace, waiting = Pace(), Ticket(SHOP, sparing=True)
+    for tokens, region in ((240, "WESTEUROPE"), (10, "WESTEUROPE")):
+        pace.answered(Ticket(SHOP, sparing=True), 200, {READS: str(tokens), ROUTED: f"{region}:0:0"}, NOW)
+    assert pace.seconds(waiting, NOW) > 0
+    pace.answered(Ticket(SHOP, sparing=True), 200, {READS: "240", ROUTED: "NORTHEUROPE:0:0"}, NOW)
+    assert pace.seconds(waiting, NOW) <= 0
+    pace.end(waiting)
+    assert [(bucket.under_way, bucket.waiting) for bucket in pace._buckets.values()] == [(0, [])] * 2
