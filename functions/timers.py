@@ -29,7 +29,7 @@ def sweep_timer(timer: func.TimerRequest) -> None:
     """Inspect vault certificates, environments, managed certificates and orders, and queue the work that they need."""
     if PROBLEM is not None:  # also if other settings are bad, and no run can start
         event("setting.ignored", detail=PROBLEM)
-    with runtime().run() as run:
+    with runtime().run(sparing=True) as run:
         event("sweep.started", past_due=timer.past_due)
         sweep(run)
 

@@ -23,6 +23,10 @@ from shared.version import VERSION
 READERS = 8
 """How many reads run at once. Eight readers stay well below ARM's refill of 25 reads a second."""
 
+SPARING_READERS = 8
+"""How many reads of the sweep run at once, on threads of their own. A read of the sweep that waits for Azure's request
+limits then occupies no thread that a renewal needs."""
+
 PROBES = 16
 """How many TLS handshakes and probes of apps run at once, over all runs of the process. A server that does not answer
 occupies a thread for up to a minute and a half, and a site may have hundreds of host names."""
@@ -34,8 +38,11 @@ CLOCK = SystemClock()
 class Connections(Protocol):
     """The clients of Azure, which all runs of the process share."""
 
-    def ports(self, deadline: Deadline) -> Ports:
-        """Return the ports of a run, which make no call after the deadline of the run."""
+    def ports(self, deadline: Deadline, *, sparing: bool) -> Ports:
+        """Return the ports of a run, which make no call after the deadline of the run.
+
+        A run with `sparing` leaves a third of each of Azure's request limits to other runs.
+        """
 
 
 class Runtime:
@@ -67,14 +74,22 @@ class Runtime:
         return Pool(READERS, "reader")
 
     @cached_property
+    def sparing_pool(self) -> Pool:
+        """The threads that read from Azure for runs that leave a third of Azure's request limits to other runs."""
+        return Pool(SPARING_READERS, "sparing-reader")
+
+    @cached_property
     def probes(self) -> Pool:
         """The threads that make TLS handshakes and send probes to apps."""
         return Pool(PROBES, "probe")
 
-    def run(self) -> AbstractContextManager[Run]:
-        """Return a context with a run that starts now, whose events have the id of the run. Raises SettingsInvalid."""
+    def run(self, *, sparing: bool = False) -> AbstractContextManager[Run]:
+        """Return a context with a run that starts now, whose events have the id of the run. Raises SettingsInvalid.
+
+        A run that no renewal waits for is `sparing`: its reads leave a third of Azure's request limits to other runs.
+        """
         self._tell_start()
-        return self._start(self.connections, self.settings.intent)
+        return self._start(self.connections, self.settings.intent, sparing=sparing)
 
     def bare_run(self) -> AbstractContextManager[Run]:
         """Return a run without the operators' settings, which can complete pending starts even if a setting is bad.
@@ -90,11 +105,11 @@ class Runtime:
         return self._start(connections, Intent())
 
     @contextmanager
-    def _start(self, connections: Connections, intent: Intent) -> Iterator[Run]:
+    def _start(self, connections: Connections, intent: Intent, *, sparing: bool = False) -> Iterator[Run]:
         deadline = Deadline.of_run(CLOCK.now())
-        ports = connections.ports(deadline)
+        ports = connections.ports(deadline, sparing=sparing)
         with working_for(ports.trace.run):
-            yield Run.start(ports, intent, self.pool, deadline, self.probes)
+            yield Run.start(ports, intent, self.sparing_pool if sparing else self.pool, deadline, self.probes)
 
     def _tell_start(self) -> None:
         """Log the version and the mode of Certroll before the first run of the process.

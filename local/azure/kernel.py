@@ -11,6 +11,7 @@ from local.azure.scripting.clock import Clock
 from local.azure.scripting.faults import Faults
 from local.azure.scripting.journal import Journal
 from local.azure.scripting.knobs import Knobs
+from local.azure.scripting.limits import Limits
 
 
 class Kernel:
@@ -28,6 +29,7 @@ class Kernel:
         self.knobs = knobs or Knobs()
         self.journal = Journal(self.clock)
         self.faults = Faults(self.clock, self.journal)
+        self.limits = Limits(self.clock, self.knobs)
         self.grants = Grants()
         self.tenant_id = TENANT
         self._applications = UUID(int=seed % 2**128)

@@ -58,7 +58,7 @@ class LocalAzure:
             if principal is None and request.host not in ENTRA_HOSTS:
                 response = self._locked(request)
             else:
-                response = self.world.faults.around(request, lambda: self._locked(request))
+                response = self.world.faults.around(request, lambda: self._limited(request, principal or ""))
             response = self._ids.added(request, response)
             entry.status = response.status
             entry.correlation = response.headers.get(CORRELATION, "")
@@ -67,6 +67,12 @@ class LocalAzure:
 
     def _holds(self, host: str) -> bool:
         return self._storage is not None and self._storage.knows(host)
+
+    def _limited(self, request: Request, principal: str) -> Response:
+        if request.host != ARM_HOST:
+            return self._locked(request)
+        refusal, headers = self.world.limits.refusal(request, principal)
+        return (refusal or self._locked(request)).adding(headers)
 
     def _locked(self, request: Request) -> Response:
         with self.world.lock:

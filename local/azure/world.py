@@ -57,6 +57,7 @@ class World:
         kernel = self._kernel = Kernel(clock, seed, knobs)
         self.lock, self.changes, self.clock, self.random = kernel.lock, kernel.changes, kernel.clock, kernel.random
         self.knobs, self.journal, self.faults = kernel.knobs, kernel.journal, kernel.faults
+        self.limits = kernel.limits
         self.tenant_id, self.new_id, self.object_id = kernel.tenant_id, kernel.new_id, kernel.object_id
         self.roles, self.grants = Roles(), kernel.grants
         self.subscriptions: dict[str, Subscription] = {}

@@ -1,5 +1,8 @@
 """Retry failed calls to ARM and Key Vault: no other layer of the process retries these calls.
 
+A call that Azure throttles is repeated when Azure says that it accepts requests again (shared/clients/pace.py slows
+down before). Any other call is repeated after a random wait that grows.
+
 The retries of azure-core are switched off for ARM and Key Vault, so that attempts do not multiply. If all retries of a
 call to Azure fail, the run ends, and the queue delivers the run's message again after minutes. The sweep (a timer
 function of Certroll) checks the vault certificate again after hours.
@@ -18,10 +21,11 @@ from azure.core.paging import ItemPaged
 from shared.clients.checked_names import NamesPolicy
 from shared.clients.faults import comes_from_sdk, translate
 from shared.clients.network.bounded import limited
+from shared.clients.pace import Pace, PacePolicy, Pacing
 from shared.clients.patience import Patience, PatiencePolicy
 from shared.clients.tracing import AGENT, RunTrace, TracingPolicy
 from shared.domain.deadline import NEVER, Deadline
-from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Rejected, Transient
+from shared.domain.errors import CertrollError, OutcomeUnknown, OutOfTime, Rejected, Throttled, Transient
 from shared.domain.reason import Reason
 from shared.ports.clock import Clock
 from shared.telemetry import event
@@ -51,7 +55,7 @@ SDK_OPTIONS: dict[str, Any] = {
     "connection_timeout": CONNECT_SECONDS,
     "read_timeout": READ_SECONDS,
     "user_agent": AGENT,
-    "per_call_policies": [NamesPolicy(), TracingPolicy(), PatiencePolicy()],
+    "per_call_policies": [NamesPolicy(), TracingPolicy(), PatiencePolicy(), PacePolicy()],
 }
 
 
@@ -64,13 +68,25 @@ class Retrying:
     """
 
     def __init__(
-        self, clock: Clock, patience: timedelta = PATIENCE, deadline: Deadline = NEVER, trace: RunTrace | None = None
+        self,
+        clock: Clock,
+        patience: timedelta = PATIENCE,
+        deadline: Deadline = NEVER,
+        trace: RunTrace | None = None,
+        pace: Pace | None = None,
+        *,
+        sparing: bool = False,
     ) -> None:
+        """Repeat calls by the clock. `pace` is what all runs of the process know about Azure's limits.
+
+        With `sparing`, the reads leave a third of each limit to other work.
+        """
         self._clock = clock
         self._patience = patience
         self._deadline = deadline
         self._trace = trace or RunTrace("")
         self._known = Patience(clock)
+        self.pacing = Pacing(pace or Pace(), clock, deadline, patience, sparing=sparing)
 
     def forget(self) -> None:
         """Forget which requests have used up their patience, so that tests can use these clients for another run."""
@@ -122,7 +138,7 @@ class Retrying:
         left = self._deadline.request_seconds(self._clock.now())
         with self._known.calling(writing=writing) as sent:
             try:
-                with limited(left), self._trace.calling(writing=writing):
+                with limited(left), self._trace.calling(writing=writing), self.pacing.calling(writing=writing):
                     return call()
             except CertrollError:
                 raise
@@ -147,7 +163,8 @@ class Retrying:
             reraise=True,
         )
         try:
-            return retryer(work)
+            with self.pacing.until(give_up):
+                return retryer(work)
         except Transient as error:
             if give_up == self._deadline.work and not self._known.is_spent(error):
                 raise OutOfTime(f"no time is left to repeat a call: {error}") from error
@@ -197,13 +214,14 @@ _backoff = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=L
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Return the seconds to wait before a retry: the longer of Azure's Retry-After and the backoff.
+    """Return the seconds to wait before a retry: Azure's Retry-After after a throttled request, otherwise the backoff.
 
-    A client that calls Azure earlier than Retry-After says may get another 429.
+    A client that calls Azure earlier than Retry-After says may get another 429. After any other error that names a
+    wait, Certroll waits the longer of the two.
     """
     error = _error(state)
     asked = error.retry_after.total_seconds() if isinstance(error, Transient) and error.retry_after else 0.0
-    return max(asked, _backoff(state))
+    return asked if asked and isinstance(error, Throttled) else max(asked, _backoff(state))
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

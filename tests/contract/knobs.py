@@ -48,7 +48,9 @@ UNSETTLED: dict[str, str] = {
     "public_certificates_per_plan": "a limit: it takes 1,001 uploads",
     "restart_seconds": APP,
     "site_certificates_hide_host_names": FLEX,
+    "settings_posts": "a limit: it takes hundreds of reads of settings in a subscription of one's own",
     "slow_front_end": "DNS: it takes handshakes with a name whose record leads to the site from everywhere",
+    "throttling": "a limit: it takes 250 reads in ten seconds",
 }
 """The knobs that no test of this suite settles, each with the reason why an hour cannot."""
 

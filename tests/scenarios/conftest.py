@@ -27,6 +27,7 @@ from local.frontend.visitor import Canary
 from local.stand import Stand
 from local.variants import DEFAULT, PAID, grants
 from shared.clients.connect import Connections as Clients
+from shared.clients.retrying import Retrying
 from shared.clients.vault.certificates import KeyVault
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress
 from shared.loop.pool import Pool
@@ -173,8 +174,9 @@ def install(
                 closing.callback(_check_rights_suffice, world)
             storage = AzuriteStorage(real_storage.connection_string) if real_storage else MemoryStorage(world.clock)
             storage.clear()
-            for ports in two_ports:  # fleets of one seed have certificate versions with equal ids
+            for ports in two_ports:  # fleets of one seed have certificate versions and subscriptions with equal ids
                 cast("KeyVault", ports.vault).forget()
+                cast("Retrying", ports.retrying).pacing.pace.forget()
             closing.callback(_check_states_are_named, world)
             if not meddled:
                 closing.callback(_check_unharmed, _watch_bindings(world))

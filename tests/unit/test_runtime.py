@@ -2,17 +2,21 @@
 
 import json
 import logging
+import threading
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from shared.clients.arm.app_service import AppService
+from shared.clients.retrying import Retrying
 from shared.domain.errors import SettingsInvalid
 from shared.domain.intent import Mode
 from shared.runtime import Runtime
 from shared.telemetry import event
 from shared.version import VERSION
 
+FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=certroll;AccountKey=a2V5;EndpointSuffix=core.windows.net"
 
 
@@ -51,6 +55,25 @@ def test_good_settings_share_their_connections(monkeypatch: pytest.MonkeyPatch) 
     with runtime.run() as run, runtime.bare_run() as bare_run:
         clients = [cast("AppService", run.ports.app_service)._clients for run in (run, bare_run)]
     assert clients[0] is clients[1]
+
+
+def test_sweep_reads_on_threads_of_its_own_and_spares_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that waits for Azure's limits occupies no thread of a renewal, and both follow the same limits."""
+    monkeypatch.setenv("AzureWebJobsStorage", STORAGE)
+    monkeypatch.setenv("CERTROLL_VAULTS", "kv-shop")
+    runtime = Runtime()
+    with runtime.run() as renewal, runtime.run(sparing=True) as sweep:
+        names = [run.pool.map(lambda _: threading.current_thread().name, [0])[0] for run in (renewal, sweep)]
+        pacing = [cast("Retrying", run.ports.retrying).pacing for run in (renewal, sweep)]
+    assert [name.rpartition("_")[0] for name in names] == ["reader", "sparing-reader"]
+    assert pacing[0].pace is pacing[1].pace
+    assert [each._sparing for each in pacing] == [False, True]
+
+
+def test_timer_of_the_sweep_spares_the_limits() -> None:
+    """Among all triggers, only the timer of the sweep starts runs that leave a third of Azure's limits."""
+    sparing = [path.name for path in FUNCTIONS.glob("*.py") if "run(sparing=True)" in path.read_text(encoding="utf-8")]
+    assert sparing == ["timers.py"]
 
 
 def test_each_event_of_a_run_has_its_id(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

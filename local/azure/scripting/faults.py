@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
 
+from local.azure.scripting.bucket import Bucket
 from local.azure.scripting.clock import Clock
 from local.azure.scripting.journal import Journal
 from local.azure.wire import Drop, Request, Response, arm_error, vault_error, web_error
@@ -102,23 +102,6 @@ class Fault:
         return True
 
 
-@dataclass(slots=True)
-class Bucket:
-    """The token bucket of a scripted throttle: each matching request takes one token, and time refills the bucket."""
-
-    tokens: float
-    at: datetime
-
-    def take(self, fault: Fault, now: datetime) -> int | None:
-        """Take a token and return the number of whole tokens left, or return None if the request has to be refused."""
-        refilled = self.tokens + (now - self.at).total_seconds() * fault.refill
-        self.tokens, self.at = min(float(fault.bucket), refilled), now
-        if self.tokens < 1:
-            return None
-        self.tokens -= 1
-        return int(self.tokens)
-
-
 class Faults:
     """The scripted faults of a simulated Azure, in the order in which tests added the faults."""
 
@@ -181,8 +164,8 @@ class Faults:
     def _take(self, fault: Fault) -> int | None:
         with self._lock:
             now = self._clock.now()
-            bucket = self._buckets.setdefault(id(fault), Bucket(float(fault.bucket), now))
-            return bucket.take(fault, now)
+            bucket = self._buckets.setdefault(id(fault), Bucket.full(fault.bucket, fault.refill, now))
+            return bucket.take(now)
 
     def _strike(self, fault: Fault, request: Request, call: Call) -> Response:
         self._journal.note_fault(fault.kind)

@@ -172,6 +172,21 @@ class Knobs:
     Terraform's provider sends such an id (terraform-provider-azurerm #3253). ARM's contract for resource providers
     reserves the header (azure-resource-manager-rpc, common-api-details).
     """
+    throttling: bool = False
+    """True if Azure Resource Manager limits requests by token buckets, and its answers say how many are left.
+
+    Azure docs, request-limits-and-throttling. The limits are off by default, because time of the simulation usually
+    moves only when a client waits, so that no bucket would be refilled.
+    """
+    settings_posts: Literal["own", "writes"] = "own"
+    """The bucket from which a read of app settings (POST) takes its token, if `throttling` is on.
+
+    Recorded answers have `x-ms-ratelimit-remaining-subscription-resource-requests: 11995` (azure-cli
+    test_functionapp_config_set.yaml), which comes instead of reads or writes by Azure docs. The refill is unknown.
+
+    - `own`: A bucket of 12,000 that is refilled at 12,000 an hour.
+    - `writes`: The bucket of writes, of 200 that is refilled at 10 a second.
+    """
     page_size: int = 100
     """The number of entries in a page of a list; a small value makes every client follow nextLink."""
 
