@@ -30,7 +30,7 @@ class TableSettingsMemory:
             try:
                 memory = record_of(memory_in, row)
             except RecordUnreadable:
-                if row.get("v", VERSION) != VERSION:
+                if _is_later(row):
                     self._later.add(str(row["RowKey"]))
                 continue
             found[memory.resource_id] = memory
@@ -43,9 +43,15 @@ class TableSettingsMemory:
 
     def forget(self, subscription: str, resource_ids: Iterable[str]) -> None:
         """Delete what Certroll remembers of sites and slots of one subscription."""
-        for resource_id in resource_ids:
-            if (key := digest(resource_id)) not in self._later:
+        for key in map(digest, resource_ids):
+            row = self._tables.row(SETTINGS, subscription, key)
+            if row is not None and not _is_later(row):
                 self._tables.delete(SETTINGS, subscription, key)
+
+
+def _is_later(row: Entity) -> bool:
+    """Return True if another release than this wrote the row."""
+    return bool(row.get("v", VERSION) != VERSION)
 
 
 def memory_in(row: Entity) -> Memory:
