@@ -60,8 +60,8 @@ class SettingsChange(Traits):
     def perform(self, ports: Ports) -> bool:
         """Read the app's settings, compare them with the plan, write them once, and return when Azure shows the edits.
 
-        Raises Conflict if another setting changed after Certroll built the plan, or if an edit no longer applies. Raises
-        Conflict also if the plan comes from remembered settings, which show no change of another setting.
+        Raises Conflict if another setting changed after Certroll built the plan, or if an edit no longer applies.
+        Raises Conflict also if the plan comes from remembered settings, which show no change of another setting.
         """
         site = self.settings.site
         if self.settings.remembered:
