@@ -20,6 +20,7 @@ from shared.ports.journal import (
     Requests,
     RestartClaims,
     Rollouts,
+    SettingsMemory,
     SettingsRolls,
     Turns,
 )
@@ -57,6 +58,7 @@ class Ports:
     pending_starts: PendingStarts
     turns: Turns
     looks: Looks
+    settings_memory: SettingsMemory
     leases: Leases
     queue: Queue
     clock: Clock

@@ -18,6 +18,7 @@ from shared.clients.storage.requests import TableRequests
 from shared.clients.storage.restart_claims import TableRestartClaims
 from shared.clients.storage.rollouts import TableRollouts
 from shared.clients.storage.rows import Entity, keys_of, row_subject
+from shared.clients.storage.settings_memory import TableSettingsMemory
 from shared.clients.storage.settings_rolls import TableSettingsRolls
 from shared.clients.storage.tables import Tables
 from shared.clients.storage.turns import TableTurns
@@ -42,6 +43,7 @@ class JournalPorts(TypedDict):
     pending_starts: TablePendingStarts
     turns: TableTurns
     looks: TableLooks
+    settings_memory: TableSettingsMemory
 
 
 def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
@@ -65,6 +67,7 @@ def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
         pending_starts=TablePendingStarts(guarded, rows),
         looks=TableLooks(guarded, rows),
         turns=TableTurns(tables),
+        settings_memory=TableSettingsMemory(guarded),
     )
 
 

@@ -1,6 +1,6 @@
 """Observe the fleet once, and put each vault certificate that has work on the queue `certificates`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from shared.controllers.sweep.closing import close_gone, close_left
 from shared.controllers.sweep.ends import log_ends
@@ -19,7 +19,8 @@ from shared.controllers.sweep.use import Use
 from shared.domain.errors import AzureError, Denied, OutOfTime
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.names import VaultCertificateRef, VaultName
+from shared.domain.fleet.settings_memory import recalled
+from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
@@ -50,6 +51,7 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
     report_blind_spots(run.ports.findings, SWEEP, fleet)
     inspections.update(read_in_turn(run, "imported certificates", imported(fleet, vaults) - inspections.keys()))
+    fleet = recalled(fleet, _known(fleet, inspections.values()))
     report_tags(run.ports.findings, SWEEP, tagged_resources(fleet), run.now())
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     scopes = run.ports.findings.scopes()
@@ -68,6 +70,12 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     if errors := [*errors, *(inspection.error for inspection in judged.values() if inspection.error)]:
         raise ExceptionGroup("Certroll could not inspect every vault certificate", errors)
     return busy
+
+
+def _known(fleet: Fleet, inspections: Iterable[Inspection]) -> frozenset[Thumbprint]:
+    """Return the thumbprints of all certificates that the sweep has seen in App Service or in a vault."""
+    lineages = (inspection.lineage for inspection in inspections if inspection.lineage)
+    return fleet.thumbprints.union(version.thumbprint for lineage in lineages for version in lineage.versions)
 
 
 def _judged(
@@ -104,7 +112,8 @@ def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet
             lambda ref: ref.vault in vaults,
             run.now(),
             targets,
-        )
+            run.intent.settings_reread,
+        ).fleet
     except AzureError as error:
         reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.UNANSWERED
         run.ports.findings.report((Finding(run.now(), SWEEP, "subscriptions", reason, str(error)),))
