@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bench.figures import ALL_BOUND, COLD, CONTOSO, EVERYWHERE, FULL, IN_ALL, PLANNING, WARM, Figures
-from bench.sizes import LARGE, MIDDLE, PLANNED, WIDE
+from bench.sizes import CROWDED, LARGE, MIDDLE, PLANNED, WIDE
 
 OVER_FLOOR = 1.2
 """How many times the floor a piece of work may take that uses the whole of a bucket."""
@@ -54,7 +54,7 @@ BARS: tuple[Bar, ...] = (
     Bar(EVERYWHERE, str(WIDE), "requests", 34_000, _requests),
     Bar(ALL_BOUND, CONTOSO, "requests", 130, _requests),
     Bar(IN_ALL, CONTOSO, "requests", 180, _requests),
-    Bar(FULL, str(LARGE), "MB", 1_500, lambda figures: figures.memory_mb, counts=False),
+    Bar(FULL, str(CROWDED), "MB", 1_500, lambda figures: figures.memory_mb, counts=False),
     Bar(PLANNING, str(PLANNED), "yardsticks", 100, lambda figures: figures.yardsticks, counts=False),
     Bar(PLANNING, str(PLANNED), "MB", 400, lambda figures: figures.memory_mb, counts=False),
 )
@@ -83,3 +83,9 @@ def judge(figures: Iterable[Figures]) -> list[Judged]:
         for found in figures
         if found.name == bar.figure and found.fleet == bar.fleet
     ]
+
+
+def missing(figures: Iterable[Figures]) -> list[Bar]:
+    """Return the bars that none of the figures is about, for instance because a scenario ended with an error."""
+    known = {(found.name, found.fleet) for found in figures}
+    return [bar for bar in BARS if (bar.figure, bar.fleet) not in known]

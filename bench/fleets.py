@@ -22,7 +22,7 @@ def empty(scheduler: Scheduler) -> World:
 
 
 def websites(scheduler: Scheduler, size: Size, posts: SettingsPosts) -> World:
-    """Return a fleet whose sites all have a host name with the wildcard of the vault, behind Azure's limits.
+    """Return a fleet whose sites all have a host name with a wildcard of the vault, behind Azure's limits.
 
     The fleet was built two days ago, so no change of it is new.
     """
@@ -30,15 +30,19 @@ def websites(scheduler: Scheduler, size: Size, posts: SettingsPosts) -> World:
     world = build.world
     subscriptions = [build.add_subscription(f"Contoso {number}") for number in range(size.subscriptions)]
     vault = build.add_vault(VAULT, build.add_group("vaults"))
-    build.add_certificate(WILD, ("*.contoso.com", "contoso.com"), vault)
-    for number in range(1, size.lineages):
-        build.add_certificate(f"other-{number}", (f"other-{number}.contoso.com",), vault)
+    names = [WILD, *(f"other-{number}" for number in range(1, size.lineages))]
+    for name in names:
+        build.add_certificate(name, ("*.contoso.com", f"{name}.contoso.com"), vault)
     plans = [
         build.add_plan(f"plan-{number}", build.add_group(f"group-{number}", subscription))
         for number, subscription in zip(range(size.webspaces), itertools.cycle(subscriptions))
     ]
-    copies = [build.add_copy(WILD, plan, vault, name=f"wild-{number}") for number, plan in enumerate(plans)]
-    for number, (plan, copy) in zip(range(size.sites), itertools.cycle(zip(plans, copies, strict=True))):
+    places = [
+        (plan, build.add_copy(name, plan, vault, name=f"{name}-{number}"))
+        for name in names[: size.used]
+        for number, plan in enumerate(plans)
+    ]
+    for number, (plan, copy) in zip(range(size.sites), itertools.cycle(places)):
         site = build.add_site(f"site-{number}", plan, settings={"COLOUR": "green"})
         build.add_host(site, f"host-{number}.contoso.com", copy)
     world.clock.advance(timedelta(days=2))
@@ -53,10 +57,10 @@ def tenants(scheduler: Scheduler, size: Size, posts: SettingsPosts) -> World:
     vault = build.add_vault(VAULT, build.add_group("vaults"))
     now = world.clock.now()
     plans = [build.add_plan(f"plan-{number}", build.add_group(f"group-{number}")) for number in range(size.webspaces)]
-    copies = []
+    copies, born = [], now - timedelta(days=15)
     for number, plan in zip(range(size.lineages), itertools.cycle(plans)):
-        lasting = {"created": now - timedelta(days=15), "not_before": now - timedelta(days=15)}
-        build.add_certificate(f"tenant-{number}", (f"*.tenant-{number}.com",), vault, not_after=now + SHORT, **lasting)
+        names = (f"*.tenant-{number}.com",)
+        build.add_certificate(f"tenant-{number}", names, vault, created=born, not_before=born, not_after=now + SHORT)
         copies.append((number, plan, build.add_copy(f"tenant-{number}", plan, vault, name=f"tenant-{number}")))
     for number, (tenant, plan, copy) in zip(range(size.sites), itertools.cycle(copies)):
         site = build.add_site(f"site-{number}", plan, settings={"COLOUR": "green"})

@@ -1,8 +1,8 @@
 """The limits of a simulated Azure in the bench: how late it answers, and how many requests it admits.
 
 Azure docs, "Understand how Azure Resource Manager throttles requests": each subscription has buckets of tokens. Reads
-have 250 with 25 more a second, and writes have 200 with 10 more a second. No document says from which bucket Azure takes a
-read of app settings (POST). A recording shows an answer with a bucket of 12,000 of its own.
+have 250 with 25 more a second, and writes have 200 with 10 more a second. No document says from which bucket Azure
+takes a read of app settings (POST). A recording shows an answer with a bucket of 12,000 of its own.
 """
 
 import re

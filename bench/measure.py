@@ -23,8 +23,8 @@ from local.azure.server import ARM_HOST
 from local.yardstick import yardstick
 
 REFUSED = 429
-RESET_PEAK = "5"
-"""What Linux takes in /proc/self/clear_refs to forget the peak of a process's memory (proc(5))."""
+FORGET_PEAK = Path("/proc/self/clear_refs")
+"""The file by which Linux forgets the peak of a process's memory, if a program writes 5 (proc(5))."""
 
 
 class Measure:
@@ -87,9 +87,15 @@ def _kind(entry: Entry) -> str:
 
 @contextmanager
 def peak() -> Iterator[list[float]]:
-    """Yield a list that has, after the context, the megabytes by which the memory of the process grew at most."""
+    """Yield a list that has, after the context, the megabytes by which the memory of the process grew at most.
+
+    Only Linux tells. On other systems the number is 0.
+    """
+    if not FORGET_PEAK.exists():
+        yield [0.0]
+        return
     gc.collect()
-    Path("/proc/self/clear_refs").write_text(RESET_PEAK, encoding="ascii")
+    FORGET_PEAK.write_text("5", encoding="ascii")
     before, grown = need_of(os.getpid()).resident_mb, [0.0]
     yield grown
     grown[0] = max(need_of(os.getpid()).peak_mb - before, 0.0)

@@ -1,14 +1,17 @@
 """The scenarios of the bench that need no Azure in between: planning, memory, and the start of the process."""
 
+import itertools
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from bench.figures import FULL, PLANNING, Figures
 from bench.fleets import VAULT, tenants, websites
 from bench.floor import Floor
+from bench.instance import RUNS_PER_QUEUE
 from bench.limits import SettingsPosts
 from bench.measure import Measure
 from bench.scenarios import Counts, fleet
@@ -16,7 +19,8 @@ from bench.sizes import Size
 from local.yardstick import yardstick
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.names import ObjectKind, VaultCertificateRef
+from shared.domain.messages import SiteMessage
+from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.lineage import lineage_of
@@ -24,6 +28,8 @@ from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.planning import planner
 
+FULL_FOR = timedelta(minutes=30)
+"""How long the queues are served: until the longest runs have ended by themselves three times."""
 ROOT = Path(__file__).resolve().parents[1]
 STARTS = 3
 """How often the start of the process is measured. The figure is the median."""
@@ -59,17 +65,20 @@ def _snapshot(seen: Fleet, lineage: Lineage) -> Snapshot:
 
 
 def queues_full(size: Size, posts: SettingsPosts) -> Iterator[Figures]:
-    """Yield the memory of one instance while as many runs of each queue are under way as the host allows."""
+    """Yield the memory of one instance while as many runs of two queues are under way as the host allows."""
     with fleet(websites, size, posts) as hosted:
         world = hosted.world
-        for name in tuple(world.vaults[VAULT].certificates):
+        names = tuple(world.vaults[VAULT].certificates)
+        sites = itertools.islice(world.web.sites.values(), RUNS_PER_QUEUE)
+        for name, site in zip(names, sites, strict=False):
             world.vaults[VAULT].renew(name)
+            hosted.first.look_at(VAULT, name)
+            ref = VaultCertificateRef.parse(VAULT, ObjectKind.CERTIFICATE, name)
+            hosted.queues.send_site(SiteMessage(SiteRef.parse(site.id), ref))
 
         def full() -> Counts:
-            for name in world.vaults[VAULT].certificates:
-                hosted.first.look_at(VAULT, name)
-            hosted.serve()
-            return {"most runs at once": float(hosted.most_at_once)}
+            hosted.serve(FULL_FOR)
+            return {"most runs at once": hosted.most_at_once}
 
         yield Measure(hosted, str(size), posts).part(FULL, Floor(), full)
 

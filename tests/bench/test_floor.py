@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from bench.bars import BARS, judge
-from bench.figures import COLD, WARM, Figures
+from bench.bars import BARS, judge, missing
+from bench.catalogue import SCENARIOS
+from bench.figures import COLD, CONTOSO, WARM, Figures
 from bench.floor import Needed, floor
 from bench.limits import SettingsPosts
 from bench.report import bars_table, figures_table
-from bench.sizes import LARGE, MIDDLE
+from bench.sizes import LARGE, MIDDLE, PLANNED
 
 OWN, WRITES = SettingsPosts.OWN, SettingsPosts.WRITES
 
@@ -56,6 +57,18 @@ def test_a_sweep_that_never_ends_breaks_a_bar() -> None:
     """A sweep without its event `sweep.completed` breaks a bar, however few its requests are."""
     never = Figures(COLD, str(LARGE), "own", 100.0, floor_seconds=99.0, more={"completed": 0})
     assert [found.holds for found in judge([never])] == [False, True]
+
+
+def test_a_bar_without_a_figure_is_not_met() -> None:
+    """`make bench` fails if a scenario ended with an error, because then no figure shows whether its bar holds."""
+    assert WARM not in {bar.figure for bar in missing([GOOD]) if bar.fleet == GOOD.fleet}
+    assert {bar.figure for bar in missing([])} == {bar.figure for bar in BARS}
+
+
+def test_each_scenario_with_a_bar_is_in_the_catalogue() -> None:
+    """The fleets of all bars are fleets that a scenario of the catalogue builds."""
+    sizes = {str(size) for scenario in SCENARIOS.values() for size in getattr(scenario.run, "args", ())[:1]}
+    assert {bar.fleet for bar in BARS} - sizes == {CONTOSO, str(PLANNED)}
 
 
 def test_each_figure_and_each_bar_has_a_row() -> None:

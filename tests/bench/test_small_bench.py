@@ -1,4 +1,4 @@
-"""Run the bench with a small fleet, and compare its counts: no count of the documentation is held by a comment alone."""
+"""Run the bench with small fleets, and compare the counts of requests."""
 
 from bench.figures import Figures
 from bench.limits import SettingsPosts
