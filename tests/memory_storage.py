@@ -168,7 +168,7 @@ def _revision(row: TableEntity | None) -> str | None:
 
 def _copied(row: TableEntity) -> TableEntity:
     copied = TableEntity(row)
-    copied._metadata = dict(row.metadata)
+    copied._metadata = row.metadata.copy()
     return copied
 
 
