@@ -71,7 +71,6 @@ def tenants(scheduler: Scheduler, size: Size, posts: SettingsPosts) -> World:
 
 CLIENT, ROOT = "client", "corp-root"
 PROBED = {"certroll-probe": "/health 200 {thumbprint}"}
-ALIVE = {"certroll-probe": "/health"}
 
 
 def apps(scheduler: Scheduler, size: Size, posts: SettingsPosts) -> World:
@@ -107,7 +106,7 @@ def root_apps(scheduler: Scheduler, size: Size, posts: SettingsPosts) -> World:
         for number in range(size.webspaces)
     ]
     sites = [
-        build.add_site(f"app-{number}", plan, tags=ALIVE, settings={ROOT_LIST: corp.root_leaf.thumbprint})
+        build.add_site(f"app-{number}", plan, tags=PROBED, settings={ROOT_LIST: corp.root_leaf.thumbprint})
         for number, plan in zip(range(size.sites), itertools.cycle(plans))
     ]
     for site in sites[: len(plans)]:

@@ -5,6 +5,7 @@ the simulated Azure what a front end would serve, and lets the time of a handsha
 """
 
 from local.azure.running.apps import App
+from local.azure.web.held_certificates import thumbprint_of
 from local.azure.world import World
 from shared.clients.network.app_probe import AppProbe
 from shared.clients.network.tls_probe import TlsProbe
@@ -55,14 +56,17 @@ class WorldProbes(AppProbe):
 
 
 def _answer(world: World, app: App) -> tuple[int, str]:
-    """Return the status and the text of an app's answer, as local/frontend/front_ends.py writes them."""
+    """Return the status and the text of an app's answer, in the words of local/frontend/front_ends.py."""
     process = app.answering(world.clock.now())[-1]
     trusting = f" trusting {process.trusted}" if process.trusted else ""
+    roots = f" with roots {','.join(map(thumbprint_of, process.roots))}" if process.roots else ""
+    if app.chosen.trusts and process.trusted is None:
+        return 500, "no public certificate"
     if not app.chosen.calls:
-        return (200, f"ok{trusting}") if process.trusted else (500, "no public certificate")
+        return 200, f"ok{trusting}{roots}"
     certificate = process.certificate
-    if app.chosen.anonymous:
-        return 200, "accepted"
-    if certificate is None or not app.partner.accepts(certificate):
+    welcome = app.chosen.anonymous if certificate is None else app.partner.accepts(certificate)
+    if not welcome or not app.partner.is_trusted_with(process.roots):
         return 502, "refused"
-    return 200, f"accepted {certificate.thumbprint}{trusting}"
+    presented = f" {certificate.thumbprint}" if certificate else ""
+    return 200, f"ok{presented}{trusting}{roots}"
