@@ -1,6 +1,7 @@
 """Run `python -m bench`: one scenario, or all scenarios with the table of bars."""
 
 import argparse
+import faulthandler
 import json
 import os
 import subprocess
@@ -20,6 +21,8 @@ OUT = Path("build/bench.json")
 APART = {"memory": memory.main, "versus-az": versus_az.main}
 """The programs that run in real time, each with arguments of its own."""
 ALL = "all"
+LONGEST_SECONDS = 1800
+"""After how many real seconds a scenario ends with the place of each thread, for instance because two locks wait."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     if chosen.name == ALL:
         return _all(keep=chosen.keep)
+    faulthandler.dump_traceback_later(LONGEST_SECONDS, exit=True)
     scenario = SCENARIOS[chosen.name]
     knobs = [SettingsPosts(chosen.posts)] if chosen.posts else scenario.knobs
     figures = [found for posts in knobs for found in scenario.run(posts)]

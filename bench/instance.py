@@ -220,7 +220,7 @@ class _Credential:
 
 
 def _credential(*_: object) -> TokenCredential:
-    return _Credential()  # type: ignore[return-value] # azure-core's protocol names its arguments
+    return _Credential()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from bench.figures import CONTOSO, Figures
 from bench.limits import SettingsPosts, limit
 from bench.measure import counts
 from bench.report import figures_table
-from bench.scenarios import bound, four_renewals
+from bench.scenarios import Counts, bound, four_renewals
 from local.azure.scripting.clock import Clock
 from local.azure.world import World
 from local.environment import of_this_process
@@ -79,8 +79,9 @@ def _by_az(az: str) -> Figures:
         for command in _commands(world, old):
             failed += not _run(az, command, variables)
         seconds = time.monotonic() - began
-    more = {"bindings": bindings, "bindings moved": bindings - bound(world, *old), "failed commands": failed}
-    return Figures("the same by az", CONTOSO, "", round(seconds, 1), **counts(world.journal.entries()), more=more)
+    more: Counts = {"bindings": bindings, "bindings moved": bindings - bound(world, *old), "failed commands": failed}
+    sent = counts(world.journal.entries())
+    return Figures("the same by az", CONTOSO, "", round(seconds, 1), **sent, more=more, failed={})
 
 
 def _commands(world: World, old: set[str]) -> Iterator[Command]:
