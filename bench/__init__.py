@@ -1,1 +1,1 @@
-"""Measure what one instance of the Function App needs, for developers; these programs are no part of the product."""
+"""Measure what Certroll costs, for developers; these programs are no part of the product."""

@@ -2,15 +2,14 @@
 
 The program hosts the Function App on the local Azure, and fills the three queues. Azure answers nothing until as many
 runs are under way as the host allows, and then answers slowly. The program prints one JSON object. Run
-`make bench-memory`.
+`python -m bench memory`.
 """
 
 import argparse
 import json
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import requests
 
@@ -56,14 +55,14 @@ class Gate:
         self._opened.wait(HELD_SECONDS)
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Measure, and print the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench memory", description=__doc__)
     parser.add_argument(
         "--runs-per-queue", type=int, default=RUNS_PER_QUEUE, help="how many runs of a queue go at once"
     )
     parser.add_argument("--seconds", type=float, default=120.0, help="how long to keep the queues busy at most")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     settings = {**SETTINGS, **_sizes(chosen.runs_per_queue)}
     print(json.dumps(_measured(settings, 3 * chosen.runs_per_queue, chosen.seconds), indent=2))
     return 0
@@ -126,7 +125,3 @@ def _result(idle: Need, seen: list[tuple[int, Need]], wall: float) -> dict[str, 
         "processor seconds": round(last.cpu_seconds - idle.cpu_seconds, 1),
         "wall seconds": round(wall, 1),
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

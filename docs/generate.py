@@ -6,7 +6,8 @@ A generated part stands between two comments such as the following, and people w
     <!-- end -->
 
 The generated part `index` is a table of all reasons. The part `head` is the first line below the heading of a reason.
-The parts `tags`, `times` and `api_versions` are tables of all tags, times and API versions. This module reads times
+The parts `tags`, `times` and `api_versions` are tables of all tags, times and API versions. The parts `figures` and
+`bars` are the tables of the bench, from the kept figures. This module reads times
 from the source text, because the string below a constant explains its value.
 """
 
@@ -18,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.report import bars_table, figures_table, read
 from shared.domain.api_versions import API_VERSIONS, ApiVersion
 from shared.domain.reason import Reason
 from shared.domain.tags import TAGS, Carrier, Tag
@@ -55,6 +57,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         "tags": tags_table(),
         "times": times_table(list(times())),
         "api_versions": api_versions_table(),
+        "figures": figures_table(read()),
+        "bars": bars_table(read()),
     }
     for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")

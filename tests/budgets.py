@@ -28,6 +28,7 @@ BUDGETS: Mapping[str, float] = {
     "infra": 60,
     "mutation": 10,
     "contract": 120,
+    "bench": 90,
 }
 """The yardsticks (a measured unit of work) that each directory of tests/ may cost, without child processes.
 

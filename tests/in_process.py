@@ -55,7 +55,9 @@ class _Adapter(HTTPAdapter):
         super().__init__()
         self._handle = handle
 
-    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: object, **__: object) -> object:
+    def get_connection_with_tls_context(  # type: ignore[override] # only `urlopen` is used of the connection pool
+        self, request: requests.PreparedRequest, *_: object, **__: object
+    ) -> object:
         """Return an object that replaces the connection to the request's host."""
         host = (urlsplit(request.url or "").hostname or "").lower()
         return SimpleNamespace(urlopen=lambda **asked: self._ask(host, **asked))

@@ -41,7 +41,7 @@ class MemoryTables:
 
     def __init__(self) -> None:
         """Begin with a simulated storage account that has no table."""
-        self._tables: defaultdict[str, dict[Key, TableEntity]] = defaultdict(dict)
+        self._tables: defaultdict[str, defaultdict[str, dict[str, TableEntity]]] = defaultdict(_no_partitions)
         self._revisions = count(1)
         self._lock = threading.Lock()
 
@@ -50,7 +50,8 @@ class MemoryTables:
 
         The returned list is empty if the table is missing.
         """
-        return tuple(row for row in self.all(table) if row["PartitionKey"] == partition)
+        with self._lock:
+            return tuple(_copied(row) for _, row in sorted(self._tables[table][partition].items()))
 
     def having(self, table: str, name: str, texts: Iterable[str]) -> tuple[Entity, ...]:
         """Return the rows of all partitions whose property has one of the texts."""
@@ -63,12 +64,13 @@ class MemoryTables:
         The returned list is empty if the table is missing.
         """
         with self._lock:
-            return tuple(_copied(row) for _, row in sorted(self._tables[table].items()))
+            partitions = sorted(self._tables[table].items())
+            return tuple(_copied(row) for _, rows in partitions for _, row in sorted(rows.items()))
 
     def row(self, table: str, partition: str, row: str) -> Entity | None:
         """Return the row of the given keys, or None if the row is missing."""
         with self._lock:
-            found = self._tables[table].get((partition, row))
+            found = self._tables[table][partition].get(row)
             return None if found is None else _copied(found)
 
     def put(self, row: Entity, revision: str | None, what: str) -> str:
@@ -79,7 +81,7 @@ class MemoryTables:
         """
         stored = _stored(row)
         with self._lock:
-            found = self._tables[JOURNAL].get(_key(row))
+            found = self._found(JOURNAL, row)
             if _revision(found) != revision:
                 raise Conflict(f"{what} was written by another run")
             return self._keep(JOURNAL, stored)
@@ -105,7 +107,7 @@ class MemoryTables:
     def delete(self, table: str, partition: str, row: str) -> None:
         """Delete a row of a table, if the row exists."""
         with self._lock:
-            self._tables[table].pop((partition, row), None)
+            self._tables[table][partition].pop(row, None)
 
     def delete_revision(self, partition: str, row: str, revision: str | None, what: str) -> None:
         """Delete a row of the journal, if the row exists.
@@ -113,10 +115,10 @@ class MemoryTables:
         Raise Conflict if the stored row has another revision.
         """
         with self._lock:
-            found = self._tables[JOURNAL].get((partition, row))
+            found = self._tables[JOURNAL][partition].get(row)
             if found is not None and _revision(found) != revision:
                 raise Conflict(f"{what} was written by another run")
-            self._tables[JOURNAL].pop((partition, row), None)
+            self._tables[JOURNAL][partition].pop(row, None)
 
     def drop(self, table: str) -> None:
         """Drop a table with all its rows, as a loss of storage does."""
@@ -127,7 +129,7 @@ class MemoryTables:
         """Replace all rows of one batch, or raise Conflict and replace none of the rows."""
         stored = _stored_batch([row for row, _ in batch])
         with self._lock:
-            found = (self._tables[JOURNAL].get(_key(row)) for row in stored)
+            found = (self._found(JOURNAL, row) for row in stored)
             pairs = zip(found, batch, strict=True)
             if any(revision is not None and _revision(known) != revision for known, (_, revision) in pairs):
                 raise Conflict(f"{what} was written by another run")
@@ -138,13 +140,22 @@ class MemoryTables:
         stored = _stored_batch(batch)
         with self._lock:
             for row in stored:
-                self._keep(table, {**self._tables[table].get(_key(row), {}), **row})
+                self._keep(table, {**(self._found(table, row) or {}), **row})
+
+    def _found(self, table: str, row: Entity) -> TableEntity | None:
+        partition, key = _key(row)
+        return self._tables[table][partition].get(key)
 
     def _keep(self, table: str, row: Entity) -> str:
         kept = TableEntity(row)
         kept._metadata = {"etag": f'W/"{next(self._revisions)}"', "timestamp": None}
-        self._tables[table][_key(row)] = kept
+        partition, key = _key(row)
+        self._tables[table][partition][key] = kept
         return str(kept.metadata["etag"])
+
+
+def _no_partitions() -> defaultdict[str, dict[str, TableEntity]]:
+    return defaultdict(dict)
 
 
 def _key(row: Entity) -> Key:
@@ -157,7 +168,7 @@ def _revision(row: TableEntity | None) -> str | None:
 
 def _copied(row: TableEntity) -> TableEntity:
     copied = TableEntity(row)
-    copied._metadata = dict(row.metadata)
+    copied._metadata = row.metadata.copy()
     return copied
 
 

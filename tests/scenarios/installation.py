@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -307,7 +308,7 @@ class Installation:
             if "app" in row
         }
 
-    def rows(self, table: str) -> list[dict[str, object]]:
+    def rows(self, table: str) -> list[dict[str, Any]]:
         """Return every row of a table in the installation's storage."""
         return self.storage.rows(table)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from local.azure.web import refusals
@@ -16,6 +16,7 @@ GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
 WEB = "/providers/Microsoft.Web"
 SITE = f"{GROUP}{WEB}/sites/{{site}}"
 SLOT = f"{SITE}/slots/{{slot}}"
+Listed = TypeVar("Listed")
 CONDITION = re.compile(r"\s*\(?\s*(\w+)\s+eq\s+'([^']*)'\s*\)?\s*", re.IGNORECASE)
 
 
@@ -111,11 +112,17 @@ class Call:
 
     def page(self, items: Iterable[Mapping[str, Any]], **more: object) -> Response:
         """Return one page of a list, with a link to the next page if more entries follow."""
-        everything = list(items)
+        return self.page_of(items, lambda item: item, **more)
+
+    def page_of(
+        self, resources: Iterable[Listed], write: Callable[[Listed], Mapping[str, Any]], **more: object
+    ) -> Response:
+        """Return one page of a list of resources, and write only the resources of this page as JSON."""
+        everything = list(resources)
         start, size = int(self.request.query.get("$skiptoken", "0") or "0"), self.world.knobs.page_size
         rest = start + size
         link = self._link(rest) if rest < len(everything) else None
-        return json_response(200, {"value": everything[start:rest], "nextLink": link, **more})
+        return json_response(200, {"value": [*map(write, everything[start:rest])], "nextLink": link, **more})
 
     def _link(self, start: int) -> str:
         query = {**self.request.query, "$skiptoken": str(start)}

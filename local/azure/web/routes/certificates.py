@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, WEB, Call, Route
@@ -22,8 +23,7 @@ def list_certificates(call: Call) -> Response:
     found = (
         certificate for certificate in call.world.web.certificates.listing(call.below) if call.sees(certificate.id)
     )
-    items = (certificate_json(certificate, with_status=True) for certificate in _filtered(call, found))
-    return call.page(items, id=None)
+    return call.page_of(_filtered(call, found), partial(certificate_json, with_status=True), id=None)
 
 
 def get_certificate(call: Call) -> Response:

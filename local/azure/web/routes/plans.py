@@ -1,5 +1,7 @@
 """The routes for App Service plans (server farms)."""
 
+from functools import partial
+
 from local.azure.front_door.call import GROUP, SUBSCRIPTION, WEB, Call, Route
 from local.azure.web.wire.plans import plan_json
 from local.azure.web.wire.sites import listed_site_json
@@ -9,7 +11,7 @@ from local.azure.wire import Response, json_response
 def list_plans(call: Call) -> Response:
     """Respond with the plans of a subscription or resource group."""
     plans = call.world.web.plans.listing(call.below)
-    return call.page((plan_json(call.world.web, plan) for plan in plans if call.sees(plan.id)), id=None)
+    return call.page_of((plan for plan in plans if call.sees(plan.id)), partial(plan_json, call.world.web), id=None)
 
 
 def get_plan(call: Call) -> Response:
@@ -27,7 +29,7 @@ def list_sites_of_plan(call: Call) -> Response:
         site.id.lower() for site in call.world.web.sites.values() if site.plan_id.lower() == plan_id and not site.slot
     }
     sites = call.world.web.sites.listing(on_plan.__contains__)
-    return call.page((listed_site_json(call.world.web, site) for site in sites), id=None)
+    return call.page_of(sites, partial(listed_site_json, call.world.web), id=None)
 
 
 FARMS = f"{WEB}/serverfarms"

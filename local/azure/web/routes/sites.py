@@ -5,6 +5,7 @@ A write of a site may also change its host name bindings.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from local.azure.front_door.call import GROUP, SITE, SUBSCRIPTION, WEB, Call, Route, on_sites
@@ -22,7 +23,8 @@ STORED_PROPERTIES = ("httpsOnly", "clientCertEnabled", "clientCertMode", "client
 def list_sites(call: Call) -> Response:
     """Respond with the sites of a subscription or resource group, without slots."""
     sites = call.world.web.sites.listing(lambda key: call.below(key) and "/slots/" not in key)
-    return call.page((listed_site_json(call.world.web, site) for site in sites if call.sees(site.id)), id=None)
+    seen = (site for site in sites if call.sees(site.id))
+    return call.page_of(seen, partial(listed_site_json, call.world.web), id=None)
 
 
 def list_slots(call: Call) -> Response:

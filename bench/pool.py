@@ -1,0 +1,109 @@
+"""Run Certroll's pools of threads on simulated time.
+
+The code of `shared/loop/pool.py` does the work. Only its two ways to wait are replaced: for a free thread, and for the
+next result.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TypeVar
+
+from bench.scheduler import Scheduler, Signal
+from shared.domain.errors import OutOfTime
+from shared.loop.pool import LATE, Pool, _Batch, _Task
+from shared.telemetry import collecting, present_run, working_for
+
+Subject = TypeVar("Subject")
+Result = TypeVar("Result")
+
+
+class SharedPool(Pool):
+    """A pool of Certroll whose threads, and whose waiting callers, let simulated time pass."""
+
+    def __init__(self, most: int, scheduler: Scheduler) -> None:
+        """Begin without threads. At most `most` threads work at the same time."""
+        super().__init__(most, "bench")
+        self._scheduler = scheduler
+        self._crew = _Crew(most, scheduler)
+
+    @contextmanager
+    def _begun(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> Iterator[_Batch[Result]]:
+        batch = _SharedBatch(self._scheduler, self._end(), [self._begin(work, subject) for subject in subjects])
+        try:
+            yield batch
+        finally:
+            begun = [task for task in batch.tasks if not task.future.cancel()]
+            while not all(task.future.done() for task in begun):
+                self._scheduler.wait(batch.ended)
+            for task in begun:
+                task.log_lines()
+
+    def _end(self) -> float:
+        try:
+            return self._scheduler.seconds + self._seconds_left()
+        except OutOfTime:
+            return self._scheduler.seconds
+
+    def _begin(self, work: Callable[[Subject], Result], subject: Subject) -> _Task[Result]:
+        lines: list[str] = []
+        run = present_run()
+
+        def collected() -> Result:
+            with working_for(run), collecting(lines):
+                return work(subject)
+
+        return _Task(self._crew.submit(collected), lines)
+
+
+class _SharedBatch(_Batch[Result]):
+    """The work of a pool for several subjects, for whose results a caller waits on simulated time."""
+
+    def __init__(self, scheduler: Scheduler, end: float, tasks: list[_Task[Result]]) -> None:
+        self.ended = Signal(scheduler)
+        self._scheduler = scheduler
+        super().__init__(end, tasks)
+
+    def _note_end(self, task: _Task[Result], future: Future[Result]) -> None:
+        super()._note_end(task, future)
+        self.ended.send()
+
+    def _next_ended(self) -> _Task[Result]:
+        if self._ended.empty():
+            left = self._end - self._scheduler.seconds
+            if left <= 0 or not self._scheduler.wait(self.ended, None if left == float("inf") else left):
+                raise OutOfTime(LATE)
+        return self._ended.get_nowait()
+
+
+class _Crew:
+    """The threads of a pool. A thread ends as soon as it finds no work."""
+
+    def __init__(self, most: int, scheduler: Scheduler) -> None:
+        self._most = most
+        self._scheduler = scheduler
+        self._at_work = 0
+        self._waiting: deque[tuple[Future[object], Callable[[], object]]] = deque()
+
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Return the future result of the work, which begins when a thread is free."""
+        future: Future[Result] = Future()
+        self._waiting.append((future, work))  # type: ignore[arg-type] # the future has the type of the work
+        if self._at_work < self._most:
+            self._at_work += 1
+            self._scheduler.spawn(self._work)
+        return future
+
+    def _work(self) -> None:
+        while self._waiting:
+            future, work = self._waiting.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = work()
+            except BaseException as error:  # noqa: BLE001 - the caller of the pool raises the error
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+        self._at_work -= 1

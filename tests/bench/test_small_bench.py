@@ -1,0 +1,49 @@
+"""Run the bench with small fleets, and compare the counts of requests."""
+
+from bench.figures import Figures
+from bench.limits import SettingsPosts
+from bench.scenarios import four_renewals, sweeps, wildcard
+from bench.sizes import SMALL, Size
+
+TINY = Size(12, 3)
+
+
+def _counted(found: Figures) -> tuple[int, int, int, int]:
+    return found.reads, found.posts, found.writes, found.refused
+
+
+def test_a_sweep_of_100_sites_costs_no_more_than_it_must() -> None:
+    """A cold sweep reads each list and the settings of each site once, and no request is refused.
+
+    Seven more requests list subscriptions, orders, and what the inspection of managed certificates needs.
+    """
+    cold, warm = sweeps(SMALL, 1, SettingsPosts.WRITES)
+    assert cold.requests == cold.floor_requests + 7
+    assert _counted(cold) == (19, 100, 0, 0)
+    assert _counted(warm) == (19, 100, 0, 0)
+    assert cold.more["completed"] == warm.more["completed"] == 1
+    assert cold.failed == warm.failed == {}
+
+
+def test_a_wildcard_reaches_100_sites_with_few_requests() -> None:
+    """One wildcard reaches all sites, each is proven, and a site costs less than three reads and three settings."""
+    (found,) = wildcard(SMALL, 1, SettingsPosts.OWN)
+    assert found.more == {"bound": 100, "proven": 100}
+    assert _counted(found) == (255, 300, 8, 0)
+    assert found.seconds < 17
+
+
+def test_the_bench_counts_the_same_each_time() -> None:
+    """With the same seed, all threads do the same in the same order: time and counts are equal."""
+    once, again = (
+        [(found.name, found.seconds, _counted(found), found.vault) for found in wildcard(TINY, 2, SettingsPosts.WRITES)]
+        for _ in range(2)
+    )
+    assert once == again
+
+
+def test_contosos_four_renewals_need_few_requests() -> None:
+    """Certroll moves the 16 bindings of four renewed certificates with the counted requests to ARM."""
+    bound, done = four_renewals(SettingsPosts.WRITES)
+    assert bound.more == done.more == {"bindings": 16, "bindings moved": 16}
+    assert (bound.requests, done.requests) == (209, 255)
