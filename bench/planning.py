@@ -50,7 +50,7 @@ def planning(size: Size) -> Iterator[Figures]:
         refs = [VaultCertificateRef.parse(VAULT, ObjectKind.CERTIFICATE, name) for name in names]
         lineages = [lineage_of(run, ref) for ref in refs]
         targets, vaults = Targets.of(tuple(lineages), limited=False), run.intent.vaults
-        seen = observe_fleet(run.ports, run.pool, (), bool, lambda ref: ref.vault in vaults, run.now(), targets)
+        seen = observe_fleet(run.ports, run.pool, (), bool, lambda ref: ref.vault in vaults, run.now(), targets).fleet
 
         def planned() -> Counts:
             plans = [planner.plan(_snapshot(seen, lineage), run.intent) for lineage in lineages]
