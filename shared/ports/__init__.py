@@ -21,6 +21,7 @@ from shared.ports.journal import (
     RestartClaims,
     Rollouts,
     SettingsRolls,
+    Sweeps,
     Turns,
 )
 from shared.ports.managed import ManagedCertificates
@@ -56,6 +57,7 @@ class Ports:
     app_restarts: AppRestarts
     pending_starts: PendingStarts
     turns: Turns
+    sweeps: Sweeps
     looks: Looks
     leases: Leases
     queue: Queue

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from local.host.insights import Insights, Invocation, TraceHandler
 from shared.controllers.environment.pending_starts import complete_pending_starts
-from shared.controllers.sweep.controller import sweep
 from tests.kusto_log import Log
 from tests.scenarios.installation import Installation
 
@@ -37,7 +36,7 @@ class Recorded:
     def sweep(self) -> None:
         """Run the sweep's timer, and deliver the messages that follow."""
         with self.invocation("sweep_timer"):
-            sweep(self.installation.start())
+            self.installation.begin_sweep()
         self.deliver()
 
     def deliver(self) -> None:

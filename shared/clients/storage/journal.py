@@ -19,6 +19,7 @@ from shared.clients.storage.restart_claims import TableRestartClaims
 from shared.clients.storage.rollouts import TableRollouts
 from shared.clients.storage.rows import Entity, keys_of, row_subject
 from shared.clients.storage.settings_rolls import TableSettingsRolls
+from shared.clients.storage.sweeps import TableSweeps
 from shared.clients.storage.tables import Tables
 from shared.clients.storage.turns import TableTurns
 from shared.clients.storage.unreadable import Rows
@@ -41,6 +42,7 @@ class JournalPorts(TypedDict):
     app_restarts: TableAppRestarts
     pending_starts: TablePendingStarts
     turns: TableTurns
+    sweeps: TableSweeps
     looks: TableLooks
 
 
@@ -65,6 +67,7 @@ def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
         pending_starts=TablePendingStarts(guarded, rows),
         looks=TableLooks(guarded, rows),
         turns=TableTurns(tables),
+        sweeps=TableSweeps(tables),
     )
 
 

@@ -1,6 +1,7 @@
 """Observe the fleet once, and put each vault certificate that has work on the queue `certificates`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from shared.controllers.sweep.closing import close_gone, close_left
 from shared.controllers.sweep.ends import log_ends
@@ -21,6 +22,7 @@ from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
+from shared.domain.sweeps import Unseen
 from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.opposed import opposed
@@ -28,17 +30,29 @@ from shared.loop.preflight import checking
 from shared.loop.report import SWEEP, report_blind_spots, report_tags
 from shared.loop.run import Run
 from shared.loop.turns import taking_turns
-from shared.planning.closing import unseen_by_sweep
+from shared.planning.closing import unseen_by_sweep, vault_subject
 from shared.planning.fleet_notices import tagged_resources
 from shared.telemetry import event
 
 
-def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
-    """Queue a message for each vault certificate that needs a change, and return these vault certificates.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of the vault certificates in an inspection of the whole fleet."""
+
+    busy: tuple[VaultCertificateRef, ...]
+    """The vault certificates that need a run, each with a message on the queue."""
+    unseen: Unseen
+    """What the inspection could not see."""
+    error: Exception | None
+    """The errors of all vault certificates together, or None."""
+
+
+def judge_certificates(run: Run) -> Judged:
+    """Queue a message for each vault certificate that needs a change, and return what became of all of them.
 
     Certroll reads the sites, bindings and settings from Azure only once for all vault certificates. If Certroll fails
-    with one vault certificate, Certroll still inspects the other vault certificates. This function raises the errors of
-    all vault certificates together at the end.
+    with one vault certificate, Certroll still inspects the other vault certificates. Raises an error of Azure if
+    Certroll could not look at the fleet.
     """
     vaults, environment_records, began = run.intent.vaults, run.ports.environment_records.all(), run.now()
     for_fleet = run.part(FLEET_SHARE)
@@ -64,10 +78,16 @@ def sweep_certificates(run: Run) -> tuple[VaultCertificateRef, ...]:
     idle = scopes - set(map(str, (*inspections, *begun)))
     unclosed = close_gone(run, idle, listed, began) + close_left(run, idle, environment_records, began)
     errors, busy = [*errors, *unsent, *unclosed], busy + begun
-    event("sweep.completed", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
-    if errors := [*errors, *(inspection.error for inspection in judged.values() if inspection.error)]:
-        raise ExceptionGroup("Certroll could not inspect every vault certificate", errors)
-    return busy
+    event("sweep.judged", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
+    errors += [inspection.error for inspection in judged.values() if inspection.error]
+    error = ExceptionGroup("Certroll could not inspect every vault certificate", errors) if errors else None
+    return Judged(busy, _unseen(fleet, vaults - listed, judged), error)
+
+
+def _unseen(fleet: Fleet, unlisted: Iterable[VaultName], judged: Mapping[VaultCertificateRef, Inspection]) -> Unseen:
+    """Return what the inspection could not see: vaults, vault certificates, and parts of App Service."""
+    unread = (str(ref) for ref, inspection in judged.items() if inspection.lineage is None)
+    return Unseen.of((*map(vault_subject, unlisted), *unread, *(spot.subject for spot in fleet.blind_spots)))
 
 
 def _judged(
