@@ -175,6 +175,9 @@ param deleteGrace string = ''
 @description('One run deletes at most this many certificates of one vault certificate.')
 param maxDeletes string = ''
 
+@description('Certroll reads the settings of an app that did not change again after this time. 0: with each look.')
+param settingsReread string = ''
+
 @description('The encryption of every PFX that Certroll uploads.')
 param pfxEncryption string = ''
 
@@ -265,6 +268,7 @@ var operatorSettings = toObject(
       CERTROLL_DELETE_SUPERSEDED: deleteSuperseded
       CERTROLL_DELETE_GRACE: deleteGrace
       CERTROLL_MAX_DELETES: maxDeletes
+      CERTROLL_SETTINGS_REREAD: settingsReread
       CERTROLL_PFX_ENCRYPTION: pfxEncryption
       CERTROLL_DNS_SERVERS: dnsServers
       CERTROLL_ORDER_ACTIONS: orderActions

@@ -28,6 +28,7 @@ param aseMaxUnavailable = readEnvironmentVariable('CERTROLL_ASE_MAX_UNAVAILABLE'
 param deleteSuperseded = readEnvironmentVariable('CERTROLL_DELETE_SUPERSEDED', '')
 param deleteGrace = readEnvironmentVariable('CERTROLL_DELETE_GRACE', '')
 param maxDeletes = readEnvironmentVariable('CERTROLL_MAX_DELETES', '')
+param settingsReread = readEnvironmentVariable('CERTROLL_SETTINGS_REREAD', '')
 param pfxEncryption = readEnvironmentVariable('CERTROLL_PFX_ENCRYPTION', '')
 param dnsServers = readEnvironmentVariable('CERTROLL_DNS_SERVERS', '')
 param orderActions = readEnvironmentVariable('CERTROLL_ORDER_ACTIONS', '')

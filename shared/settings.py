@@ -124,6 +124,7 @@ class Settings(Connection):
     delete_superseded: bool = Field(default=False, alias="CERTROLL_DELETE_SUPERSEDED")
     delete_grace: timedelta = Field(timedelta(days=30), alias="CERTROLL_DELETE_GRACE")
     max_deletes: int = Field(5, alias="CERTROLL_MAX_DELETES", ge=0)
+    settings_reread: timedelta = Field(timedelta(hours=24), alias="CERTROLL_SETTINGS_REREAD")
     pfx_encryption: PfxEncryption = Field(PfxEncryption.TRIPLE_DES, alias="CERTROLL_PFX_ENCRYPTION")
     dns_servers: Annotated[tuple[DnsServer, ...], NoDecode] = Field((), alias="CERTROLL_DNS_SERVERS")
     order_actions: bool = Field(default=False, alias="CERTROLL_ORDER_ACTIONS")
@@ -166,6 +167,13 @@ class Settings(Connection):
     @classmethod
     def _duration(cls, value: object) -> object:
         return parse_duration(value) if isinstance(value, str) else value
+
+    @field_validator("settings_reread", mode="before")
+    @classmethod
+    def _duration_or_zero(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return timedelta(0) if value.strip() == "0" else parse_duration(value)
 
     @field_validator("slots_first", "delete_superseded", "order_actions", mode="before")
     @classmethod
@@ -218,6 +226,7 @@ class Settings(Connection):
             delete_superseded=self.delete_superseded,
             delete_grace=self.delete_grace,
             max_deletes=self.max_deletes,
+            settings_reread=self.settings_reread,
             order_actions=self.order_actions,
             app_service=app_service(self.cloud, self.app_service_object_id),
             registration=registration(self.registration_object_id),

@@ -26,6 +26,7 @@ from shared.domain.fleet.app_settings import AppSettings
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.probe import Probe
+from shared.domain.fleet.settings_memory import Memory
 from shared.domain.fleet.sites import ServerFarm
 from shared.domain.looks import Look
 from shared.domain.managed.dns import RecordKind
@@ -86,6 +87,7 @@ VALUES: Mapping[Any, Callable[[], object]] = {
     OrderRecord: lambda: OrderRecord(ORDER, OrderAction.RENEW, "0A1B", AskedState.ASKED, NOW),
     OrderRef: lambda: ORDER,
     Look: Look,
+    Memory: lambda: Memory(SITE.ref.resource_id, NOW, NOW, "{}"),
     PendingStart: lambda: PendingStart(SITE.ref, ASE, NOW),
     Pfx: lambda: Pfx(b"pfx", "password"),
     Place: lambda: Place(SITE, "West Europe", ("10.0.0.4",)),

@@ -20,6 +20,7 @@ from shared.ports.journal import (
     Requests,
     RestartClaims,
     Rollouts,
+    SettingsMemory,
     SettingsRolls,
     Sweeps,
     Turns,
@@ -59,6 +60,7 @@ class Ports:
     turns: Turns
     sweeps: Sweeps
     looks: Looks
+    settings_memory: SettingsMemory
     leases: Leases
     queue: Queue
     clock: Clock

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from shared.domain.environments.record import AppRestart, EnvironmentRecord, PendingStart
 from shared.domain.findings import DeadLetter, Finding, HistoryEntry, OpenFinding
+from shared.domain.fleet.settings_memory import Memory
 from shared.domain.looks import Look
 from shared.domain.managed.issuance import Issuance
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, VaultCertificateRef
@@ -252,3 +253,16 @@ class Looks(Protocol):
 
     def end(self, ref: VaultCertificateRef, ended: Look) -> None:
         """Record that an inspection ended well, unless another run has begun an inspection since."""
+
+
+class SettingsMemory(Protocol):
+    """The port for what Certroll remembers of the app settings of sites and slots."""
+
+    def of(self, subscription: str) -> Mapping[str, Memory]:
+        """Return what Certroll remembers of the sites and slots of a subscription, by resource id."""
+
+    def put(self, subscription: str, memories: Iterable[Memory]) -> None:
+        """Write what Certroll remembers of sites and slots of one subscription."""
+
+    def forget(self, subscription: str, resource_ids: Iterable[str]) -> None:
+        """Delete what Certroll remembers of sites and slots of one subscription."""

@@ -14,7 +14,7 @@ from shared.ports import Ports
 from shared.ports.clock import Clock
 from tests.memory_storage import MemoryLeases, MemoryTables
 
-TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
+TABLES = ("certrolljournal", "certrollhistory", "certrollfindings", "certrollsettings")
 
 
 class Storage(Protocol):

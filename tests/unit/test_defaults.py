@@ -25,6 +25,7 @@ MEANT = {
     "Intent.mode": Mode.OBSERVE,
     "Intent.probe_settle": timedelta(minutes=2),
     "Intent.scope": Scope.ALL,
+    "Intent.settings_reread": timedelta(days=1),
     "Intent.slots_first": True,
     "Intent.stage_soak": timedelta(hours=1),
     "Lineage.key": KeyPolicy(exportable=True, content_type="application/x-pkcs12"),

@@ -120,9 +120,13 @@ def _is_self_signed(properties: Json) -> bool:
 
 
 def _moment(found: object) -> datetime | None:
-    """Return the date and time that Azure shows, or None for a missing or unreadable one, which blocks no decision."""
+    """Return the date and time that Azure shows, or None for a missing or unreadable one, which blocks no decision.
+
+    Azure shows `lastModifiedTimeUtc` without a zone (recorded azure-cli traffic), and every time in UTC.
+    """
     try:
-        return datetime.fromisoformat(str(found)).astimezone(UTC) if found else None
+        moment = datetime.fromisoformat(str(found)) if found else None
+        return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -150,6 +154,7 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         environment=_environment(properties),
         windows_code=_is_windows_code(wire, properties),
         silos=bool(properties.get("silos")),
+        modified=_moment(properties.get("lastModifiedTimeUtc")),
     )
     states = properties.get("hostNameSslStates")
     if states is None:

@@ -18,6 +18,7 @@ from shared.clients.storage.requests import TableRequests
 from shared.clients.storage.restart_claims import TableRestartClaims
 from shared.clients.storage.rollouts import TableRollouts
 from shared.clients.storage.rows import Entity, keys_of, row_subject
+from shared.clients.storage.settings_memory import TableSettingsMemory
 from shared.clients.storage.settings_rolls import TableSettingsRolls
 from shared.clients.storage.sweeps import TableSweeps
 from shared.clients.storage.tables import Tables
@@ -44,6 +45,7 @@ class JournalPorts(TypedDict):
     turns: TableTurns
     sweeps: TableSweeps
     looks: TableLooks
+    settings_memory: TableSettingsMemory
 
 
 def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
@@ -68,6 +70,7 @@ def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
         looks=TableLooks(guarded, rows),
         turns=TableTurns(tables),
         sweeps=TableSweeps(tables),
+        settings_memory=TableSettingsMemory(guarded),
     )
 
 

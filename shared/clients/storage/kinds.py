@@ -11,6 +11,7 @@ from shared.clients.storage.requests import MANAGED, issuance_of
 from shared.clients.storage.restart_claims import CLAIMS, claim_of
 from shared.clients.storage.rollouts import ROLLOUT_ROW, begun_of
 from shared.clients.storage.rows import ROLL, Entity
+from shared.clients.storage.settings_memory import SETTINGS, memory_in
 
 Reader = Callable[[Entity], object]
 
@@ -22,6 +23,7 @@ PARTITIONS: dict[str, Reader] = {
     FAILURES: cause_of,
     LOOKS: look_of,
 }
+TABLES: dict[str, Reader] = {HISTORY: dict, SETTINGS: memory_in}
 PREFIXES: dict[str, Reader] = {APPS: app_of, ORDER: asked_record, CLAIMS: claim_of, POISON: letter_of}
 ROWS: dict[str, Reader] = {ROLL: roll_record, HELD: held_in}
 
@@ -29,8 +31,8 @@ ROWS: dict[str, Reader] = {ROLL: roll_record, HELD: held_in}
 def reader_of(table: str, row: Entity) -> Reader:
     """Return the function that reads rows of the given row's kind."""
     partition, key = str(row["PartitionKey"]), str(row["RowKey"])
-    if table == HISTORY:
-        return dict
+    if table in TABLES:
+        return TABLES[table]
     if (reader := PARTITIONS.get(partition)) is not None:
         return reader
     for prefix, of_prefix in PREFIXES.items():

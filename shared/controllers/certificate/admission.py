@@ -49,7 +49,7 @@ def roll_records(snapshot: Snapshot, plan: Plan, intent: Intent, *, fresh: bool)
     sites = sorted(site for site in going if fresh or not _is_refused(snapshot, site))
     admitted = (_with_budget(snapshot, intent, _admitted(snapshot, after, site)) for site in sites)
     contested = (_contested(snapshot, skip) for skip in plan.skips if skip.reason is Reason.CONTESTED)
-    found = _unrecorded(snapshot, plan, intent)
+    found = unrecorded(snapshot, plan, intent)
     overlaps = (_overlap(snapshot, after, site) for site in found if fresh or not _is_refused(snapshot, site))
     records = (record for record in (*admitted, *contested, *overlaps) if record is not None)
     return tuple(sorted(records, key=lambda record: record.site))
@@ -61,7 +61,7 @@ def has_unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:
     If the journal does not know an app whose settings name both versions, the journal was lost, or an operator added
     the new version by hand.
     """
-    return any(True for _ in _unrecorded(snapshot, plan, intent))
+    return any(True for _ in unrecorded(snapshot, plan, intent))
 
 
 def _with_budget(snapshot: Snapshot, intent: Intent, record: RollRecord | None) -> RollRecord | None:
@@ -129,7 +129,7 @@ def _contested(snapshot: Snapshot, skip: Skip) -> RollRecord | None:
     return replace(before, state=RollState.CONTESTED, at=snapshot.now, undone=undone, detail=skip.detail)
 
 
-def _unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[SiteRef]:
+def unrecorded(snapshot: Snapshot, plan: Plan, intent: Intent) -> Iterable[SiteRef]:
     """Yield each app whose settings name the old and the new version although the journal has no record of the app."""
     current = snapshot.lineage.current
     tags = snapshot.lineage.tags
@@ -192,7 +192,7 @@ def _fresh(snapshot: Snapshot, after: Snapshot, site: SiteRef, state: RollState)
         copies=_copies(after, site, wanted),
         replaces=replaces,
         proven=before.proven if before else (),
-        settings=_settings_expected(before, len(settings.digests), snapshot.now),
+        settings=_settings_expected(before, settings.count, snapshot.now),
         failing_since=before.failing_since if before and before.state is RollState.REFUSED else None,
         wants_root=lacks_root(snapshot, settings),
         revision=before.revision if before else None,

@@ -3,11 +3,14 @@
 from collections.abc import Collection
 from datetime import datetime
 
+from shared.controllers.certificate.fresh import to_read
 from shared.controllers.certificate.outcome import await_sites
 from shared.controllers.certificate.progress import RolloutRun, send_sites
 from shared.controllers.certificate.rollout import roll_out
 from shared.controllers.certificate.roots import report_waves
 from shared.domain.certificates.lineage import Lineage
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.settings_memory import recalled
 from shared.domain.messages import CertificateMessage
 from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
@@ -18,7 +21,7 @@ from shared.domain.rollout.same_certificate import with_holds
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.compare import with_compared
 from shared.loop.lineage import read_lineage, without_current
-from shared.loop.observe.fleet import observe_fleet
+from shared.loop.observe.fleet import Observation, observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.opposed import Rivals, opposed_finding
 from shared.loop.preflight import checking, preflighted
@@ -63,8 +66,8 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, rival
     # nothing new.
     if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, urgent=False), now):
         return await_sites(run, message.waits, rollout)
-    snapshot = _observed(run, lineage, rollout, now)
-    plan = preflighted(run, checking(run.ports), planner.plan(snapshot, run.intent), snapshot)
+    snapshot, planned = _planned(run, lineage, rollout, now)
+    plan = preflighted(run, checking(run.ports), planned, snapshot)
     report_blind_spots(run.ports.findings, SWEEP, snapshot.fleet)
     report_plan(run.ports.findings, plan, snapshot)
     report_held(run.ports.findings, snapshot)
@@ -80,13 +83,26 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, rival
     return outcome
 
 
-def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Snapshot:
-    """Read the part of the fleet that matters for one vault certificate, and return it as a snapshot.
+def _planned(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> tuple[Snapshot, Plan]:
+    """Read the part of the fleet that matters for one vault certificate, and return it as a snapshot with its plan.
 
-    Certroll reads webspaces that hold a version of the vault certificate, and the sites that the certificate's tags
-    name.
+    Certroll takes settings that did not change from its memory. As long as the plan would write where settings are
+    remembered, Certroll reads these settings from Azure and plans again, so that it writes nothing from memory.
     """
-    fleet = observe_fleet(
+    observation = _observed(run, lineage, now)
+    while True:
+        snapshot = _snapshot(run, lineage, rollout, observation.fleet)
+        plan = planner.plan(snapshot, run.intent)
+        doubtful = to_read(snapshot, plan, run.intent)
+        if not doubtful:
+            return snapshot, plan
+        run.check_time()
+        observation = observation.with_fresh(doubtful)
+
+
+def _observed(run: Run, lineage: Lineage, now: datetime) -> Observation:
+    """Look at webspaces that hold a version of the vault certificate, and at sites that the certificate's tags name."""
+    return observe_fleet(
         run.ports,
         run.pool,
         run.intent.subscriptions,
@@ -94,10 +110,17 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> Sn
         lambda followed: followed == lineage.ref,
         now,
         Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
+        run.intent.settings_reread,
     )
+
+
+def _snapshot(run: Run, lineage: Lineage, rollout: Rollout, fleet: Fleet) -> Snapshot:
+    """Return the fleet and the journal as the input of the plan, with all that Certroll remembers of the settings."""
+    versions = (version.thumbprint for version in lineage.versions)
+    known = recalled(fleet, {*fleet.thumbprints, *rollout.thumbprints, *versions})
     hosting = fleet.environments or any(site.environment for site in fleet.sites)
     records = run.ports.environment_records.all() if hosting else ()
-    return with_compared(run.ports, Snapshot(lineage, fleet, rollout, environment_records=records))
+    return with_compared(run.ports, Snapshot(lineage, known, rollout, environment_records=records))
 
 
 def _finishing(run: Run, ref: VaultCertificateRef, begun: Collection[SiteRef], *, fresh: bool) -> Waiting | None:

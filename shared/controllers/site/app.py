@@ -73,6 +73,15 @@ class App:
         return site is not None and site.running
 
 
+def forget_settings(app: App) -> None:
+    """Forget the settings of the app, so that the next look reads what Certroll is about to write.
+
+    Some writes of settings do not move the moment by which Certroll notices a change (azure-cli recordings).
+    """
+    site = app.record.site
+    app.run.ports.settings_memory.forget(site.subscription, (site.resource_id,))
+
+
 def inspect_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits: int) -> App:
     """Observe the app, build the plan for the app, and return both as an `App`."""
     fleet = observe_app(run.ports.app_service, record.site, record.copies, lineage.ref, run.now())

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
-from shared.controllers.site.app import App, conclude, inspect_app, report_app, settling_after
+from shared.controllers.site.app import App, conclude, forget_settings, inspect_app, report_app, settling_after
 from shared.controllers.site.asking import PROBE_AGAIN, ask_app_in_a_row, has_failed_for_good, not_yet, without_roots
 from shared.domain.findings import SeenBy
 from shared.domain.fleet.probe import ProbeInvalid, ProbeResult, Verdict, probe_of
@@ -59,6 +59,7 @@ def restore(app: App) -> Outcome:
         return restore(inspect_app(run, app.lease, app.lineage, _believing(app), app.waits))
     if not steps and barred is not None:
         return _not_restored(app, barred)
+    forget_settings(app)
     refused = perform_all(run, app.lease, app.lineage.ref, steps)
     report_skips(run.ports.findings, app.lineage.ref, refused, run.now(), SeenBy.APP)
     # NOT_SETTLED is no refusal: Azure accepted the write of the app's settings, but does not yet show the new values.
@@ -112,7 +113,7 @@ def _believing(app: App) -> RollRecord:
     The app's owner removed the settings that Azure no longer shows.
     """
     settings = app.snapshot.settings_of(app.record.site)
-    fewer = replace(app.record, settings=len(settings.digests) if settings else 0)
+    fewer = replace(app.record, settings=settings.count if settings else 0)
     return app.run.ports.settings_rolls.put_roll(app.lineage.ref, fewer)
 
 

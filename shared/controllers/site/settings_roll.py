@@ -6,6 +6,7 @@ from datetime import timedelta
 from shared.controllers.site.app import (
     App,
     conclude,
+    forget_settings,
     give_back_restart,
     inspect_app,
     report_app,
@@ -94,6 +95,7 @@ def _write(app: App) -> Outcome:
         return _defer(app, result)
     recorded = replace(asked, edits=_intention(app), failing_since=None)
     app = replace(app, record=app.run.ports.settings_rolls.put_roll(app.lineage.ref, recorded))
+    forget_settings(app)
     return _written(app, perform_each(app.run, app.lease, app.lineage.ref, app.plan.steps))
 
 

@@ -20,7 +20,8 @@ from shared.controllers.sweep.use import Use
 from shared.domain.errors import AzureError, Denied, OutOfTime
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
-from shared.domain.names import VaultCertificateRef, VaultName
+from shared.domain.fleet.settings_memory import recalled
+from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.sweeps import Unseen
 from shared.loop.observe.fleet import observe_fleet
@@ -64,6 +65,7 @@ def judge_certificates(run: Run) -> Judged:
     fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
     report_blind_spots(run.ports.findings, SWEEP, fleet)
     inspections.update(read_in_turn(run, "imported certificates", imported(fleet, vaults) - inspections.keys()))
+    fleet = recalled(fleet, _known(fleet, inspections.values()))
     report_tags(run.ports.findings, SWEEP, tagged_resources(fleet), run.now())
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     scopes = run.ports.findings.scopes()
@@ -88,6 +90,12 @@ def _unseen(fleet: Fleet, unlisted: Iterable[VaultName], judged: Mapping[VaultCe
     """Return what the inspection could not see: vaults, vault certificates, and parts of App Service."""
     unread = (str(ref) for ref, inspection in judged.items() if inspection.lineage is None)
     return Unseen.of((*map(vault_subject, unlisted), *unread, *(spot.subject for spot in fleet.blind_spots)))
+
+
+def _known(fleet: Fleet, inspections: Iterable[Inspection]) -> frozenset[Thumbprint]:
+    """Return the thumbprints of all certificates that the sweep has seen in App Service or in a vault."""
+    lineages = (inspection.lineage for inspection in inspections if inspection.lineage)
+    return fleet.thumbprints.union(version.thumbprint for lineage in lineages for version in lineage.versions)
 
 
 def _judged(
@@ -124,7 +132,8 @@ def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet
             lambda ref: ref.vault in vaults,
             run.now(),
             targets,
-        )
+            run.intent.settings_reread,
+        ).fleet
     except AzureError as error:
         reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.UNANSWERED
         run.ports.findings.report((Finding(run.now(), SWEEP, "subscriptions", reason, str(error)),))

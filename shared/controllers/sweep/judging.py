@@ -13,6 +13,7 @@ from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.errors import StorageFailed
 from shared.domain.findings import Finding
 from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.settings_memory import recalled
 from shared.domain.intent import Mode
 from shared.domain.messages import Cause
 from shared.domain.names import VaultCertificateRef
@@ -122,6 +123,8 @@ def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
     version = lineage.current.version if lineage.current else ""
     known = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
     rollout = with_holds(known, lineage)
+    if more := rollout.thumbprints.difference(version.thumbprint for version in lineage.versions):
+        fleet = recalled(fleet, more)
     observed = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
     snapshot = with_compared(run.ports, observed)
     plan = preflighted(run, seen.checks, planner.plan(snapshot, run.intent), snapshot)

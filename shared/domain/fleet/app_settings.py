@@ -73,6 +73,18 @@ class VaultReference:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a memory of an app's settings has only as digests, because the values may be secrets."""
+
+    count: int
+    """How many settings the app had when Certroll read them."""
+    pins: tuple[tuple[str, str], ...] = ()
+    """The settings whose whole value looks like a thumbprint, each with the digest of the value."""
+    mentions: Mapping[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    """The digest of every run of 40 hex digits, with the names of the settings that contain the run."""
+
+
+@dataclass(frozen=True, slots=True)
 class SiteSettings:
     """The settings of an app that are about certificates, with digests of all settings' values."""
 
@@ -100,6 +112,18 @@ class SiteSettings:
     """Why Azure did not show which versions the Key Vault references have, empty if Certroll needs or knows them."""
     no_lists: frozenset[str] = frozenset()
     """The names of list settings whose value is no list of thumbprints, such as a reference, or `*` as a root list."""
+    sealed: Sealed | None = field(default=None, compare=False, repr=False)
+    """What only a memory of the settings has, None for settings that Certroll has read from Azure in this look."""
+
+    @property
+    def remembered(self) -> bool:
+        """True if the settings come from a memory, from which Certroll plans no write."""
+        return self.sealed is not None
+
+    @property
+    def count(self) -> int:
+        """How many settings the app has, as far as Azure showed them."""
+        return self.sealed.count if self.sealed is not None else len(self.digests)
 
     @property
     def load_list(self) -> tuple[Thumbprint, ...]:

@@ -46,6 +46,12 @@ class BlindSpot:
             return False
         return webspace == self.webspace or (self.webspace is None and webspace.subscription == self.subscription)
 
+    @property
+    def hides_sites(self) -> bool:
+        """True if the blind spot may hide a site or slot, and not only details of resources that Certroll has seen."""
+        only_details = self.settings_only or self.roots_only or self.copies_only or self.versions_only
+        return not (only_details or self.other_regions or self.of_itself)
+
     def may_use(self, webspace: Webspace) -> bool:
         """Return True if hidden resources may use certificates of the webspace, so that Certroll deletes none there."""
         elsewhere = self.other_regions or self.of_itself
@@ -81,6 +87,14 @@ class Fleet:
     roots: tuple[RootCertificate, ...] = ()
     """The roots of the App Service Environments that such a tag names."""
     _index: "FleetIndex | None" = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def thumbprints(self) -> frozenset[Thumbprint]:
+        """The thumbprints of the certificates, roots and bindings that App Service shows."""
+        copies = (copy.thumbprint for copy in self.certificates)
+        roots = (root.thumbprint for root in self.roots)
+        bound = (binding.thumbprint for binding in self.bindings)
+        return frozenset(thumbprint for thumbprint in (*copies, *roots, *bound) if thumbprint is not None)
 
     @property
     def index(self) -> "FleetIndex":

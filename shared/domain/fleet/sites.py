@@ -1,6 +1,7 @@
 """Sites and slots, the App Service plans that they run on, and App Service Environments."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, HostName, SiteRef, Webspace
@@ -56,6 +57,8 @@ class Site:
     """True if the site runs code on Windows, and no container."""
     silos: bool = False
     """True if Azure shows that the site also runs in other regions (Microsoft.Web 2026-06-01, silos)."""
+    modified: datetime | None = None
+    """The last change of the site or of its settings (`lastModifiedTimeUtc`), None if Azure does not show it."""
 
     @property
     def supports_root_list(self) -> bool:

@@ -56,6 +56,15 @@ class Rollout:
         """Return the progress of the rollout's version in a site's bindings, None if the rollout has no such site."""
         return self._record_by_site.get(site)
 
+    @property
+    def thumbprints(self) -> frozenset[Thumbprint]:
+        """The thumbprints that the records name, of which some may be of certificates that no vault has any more."""
+        rolls = (*self.rolls, *self.past_rolls)
+        named = {thumbprint for roll in rolls for thumbprint in (*roll.replaces, *roll.proven)}
+        edited = {thumbprint for roll in rolls for edit in roll.edits for thumbprint in (*edit.remove, edit.add)}
+        held = {thumbprint for _, thumbprint in self.held}
+        return frozenset(thumbprint for thumbprint in named | edited | held if thumbprint is not None)
+
     def hides(self, site: SiteRef | None) -> bool:
         """Return True if the journal may know something about the site that this release of Certroll cannot read."""
         return self.is_unreadable or (site is not None and record_key(site) in self.unreadable)

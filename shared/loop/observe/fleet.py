@@ -8,7 +8,7 @@ if a tag names an environment: App Service Environments per subscription, and th
                                  │
 only in webspaces that hold a wanted certificate, and for sites that a tag names:
                    slots of each site that has slots · sites of each plan
-                   app settings of each site and slot                          (one read each)
+                   app settings of each site and slot that changed             (one read each)
                    public certificates of a named site, and of a site whose load list names a certificate that its
                    webspace does not hold
 if one of these sites is in an environment with a limit on restarts:
@@ -26,21 +26,65 @@ returns all sites of an App Service plan, even if the identity may not read the 
 the list of its plan names as a blind spot (something that Certroll could not read).
 """
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import chain
 
 from shared.domain.errors import Denied
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
-from shared.domain.fleet.fleet import Fleet, SeenSite
-from shared.domain.fleet.sites import ServerFarm
+from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.sites import ServerFarm, Site
 from shared.domain.letter_case import lower_case
-from shared.domain.names import EnvironmentRef, VaultCertificateRef
+from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
+from shared.loop.observe.remembering import Remembering
 from shared.loop.observe.targets import Scope, Targets, plans_in
 from shared.loop.observe.view import View
 from shared.loop.pool import Pool
 from shared.ports import Ports
+
+Followed = Callable[[VaultCertificateRef], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at the fleet, in which Certroll can still read remembered settings anew."""
+
+    fleet: Fleet
+    """The fleet as the look shows it. Some app settings may be remembered."""
+    _view: View
+    _scope: Scope
+    _followed: Followed
+    _memory: Remembering
+    _listed: tuple[WebspaceCertificate, ...]
+    """The certificates without the public certificates of sites."""
+
+    def with_fresh(self, refs: Collection[SiteRef]) -> "Observation":
+        """Read the settings of the sites and slots from Azure, and return the look with these settings.
+
+        Settings that Azure does not show are missing afterwards, and become a blind spot (something that Certroll could
+        not read). Certroll reads public certificates that only the new settings make necessary.
+        """
+        fleet = self.fleet
+        sites = tuple(site for site in fleet.sites if site.ref in refs)
+        read = self._view.settings(sites, self._followed, self._memory, fresh=True)
+        others = (settings for settings in fleet.settings if settings.site not in refs)
+        return self.with_settings((*others, *read))
+
+    def with_settings(self, settings: tuple[SiteSettings, ...]) -> "Observation":
+        """Return the look with the given settings, and with the public certificates that they make necessary."""
+        fleet = self.fleet
+        public = _public_certificates(self._view, self._scope, fleet.plans, fleet.sites, settings, self._listed)
+        return replace(
+            self,
+            fleet=replace(
+                fleet,
+                certificates=(*self._listed, *public),
+                settings=tuple(sorted(settings, key=lambda named: named.site)),
+                blind_spots=tuple(sorted(set(self._view.blind_spots), key=str)),
+            ),
+        )
 
 
 def observe_fleet(
@@ -48,17 +92,21 @@ def observe_fleet(
     pool: Pool,
     subscriptions: tuple[str, ...],
     wanted: Callable[[WebspaceCertificate], bool],
-    followed: Callable[[VaultCertificateRef], bool],
+    followed: Followed,
     now: datetime,
     targets: Targets,
-) -> Fleet:
-    """Return the fleet of the given subscriptions, or of all subscriptions that the identity sees if none is given.
+    reread: timedelta = timedelta(0),
+) -> Observation:
+    """Look at the fleet of the given subscriptions, or of all subscriptions that the identity sees if none is given.
 
     Except for blind spots (resources that Certroll could not read), the fleet has all sites, bindings and app settings
     of webspaces with a wanted certificate. The fleet has all sites and slots of the App Service Environments that a tag
     names. The fleet has each site that a tag names, if Azure shows the site. Certroll reads which version a Key Vault
     reference has only if `followed` accepts the vault object of the reference. Raises Denied if the identity sees no
     subscription.
+
+    Certroll takes app settings from its memory if the app did not change, and reads them anew once in each interval
+    `reread`. With the interval 0 Certroll reads all settings.
     """
     app_service = ports.app_service
     view = View(app_service, pool)
@@ -73,26 +121,27 @@ def observe_fleet(
     plans = view.each_subscription(app_service.plans, concerned)
     sites = view.with_slots(productions, concerned, scope.is_listed)
     view.note_silos(site for site, _ in sites)
-    settings = view.settings((site for site, _ in sites if scope.is_near(site)), followed)
-    public = _public_certificates(view, scope, plans, sites, settings, certificates)
-    return Fleet(
+    memory = Remembering(ports.settings_memory, now, reread)
+    settings = view.settings((site for site, _ in sites if scope.is_near(site)), followed, memory)
+    with_slots = (site.ref for site, _ in productions if scope.is_listed(site))
+    unsure = {spot.subscription for spot in view.blind_spots if spot.hides_sites}
+    memory.forget_gone((site.ref for site, _ in sites), with_slots, unsure)
+    fleet = Fleet(
         taken_at=now,
         sites=tuple(site for site, _ in sites),
         bindings=tuple(chain.from_iterable(bindings for _, bindings in sites)),
-        certificates=(*certificates, *public),
         plans=tuple(sorted(plans, key=lambda plan: plan.resource_id)),
-        blind_spots=tuple(sorted(set(view.blind_spots), key=str)),
-        settings=tuple(sorted(settings, key=lambda named: named.site)),
         environments=environments,
         roots=roots,
     )
+    return Observation(fleet, view, scope, followed, memory, certificates).with_settings(settings)
 
 
 def _public_certificates(
     view: View,
     scope: Scope,
     plans: tuple[ServerFarm, ...],
-    sites: tuple[SeenSite, ...],
+    seen: tuple[Site, ...],
     settings: tuple[SiteSettings, ...],
     certificates: tuple[WebspaceCertificate, ...],
 ) -> tuple[WebspaceCertificate, ...]:
@@ -104,7 +153,7 @@ def _public_certificates(
     trust it. If an app needs a root certificate, this function reads the public certificates of all apps on the app's
     plan.
     """
-    seen, read = tuple(site for site, _ in sites), {named.site: named for named in settings}
+    read = {named.site: named for named in settings}
     near = tuple(site for site in seen if scope.is_near(site))
     rooting = {site.plan for site in near if site.plan and scope.targets.needs_root(site, read.get(site.ref))}
     hosting = plans_in(scope.environments, plans, seen)

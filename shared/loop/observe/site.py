@@ -62,14 +62,18 @@ def _present(app_service: Copies, copy: CopyRef) -> tuple[WebspaceCertificate, .
 
 
 def observe_settings(
-    app_service: AppService, ref: SiteRef, followed: Callable[[VaultCertificateRef], bool]
+    app_service: AppService,
+    ref: SiteRef,
+    followed: Callable[[VaultCertificateRef], bool],
+    remembered: SiteSettings | None = None,
 ) -> SiteSettings:
     """Return the certificates that the app settings of a site or slot name, without the values of the settings.
 
-    This function sends one request. If `followed` accepts the vault object of a Key Vault reference, this function asks
-    App Service with a second request which version the reference has.
+    This function sends one request, and none if it gets the `remembered` settings. If `followed` accepts the vault
+    object of a Key Vault reference, this function asks App Service with one more request which version the reference
+    has.
     """
-    settings = read_settings(app_service.settings(ref))
+    settings = remembered or read_settings(app_service.settings(ref))
     if not any(followed(reference.ref) for reference in settings.vault_references):
         return settings
     try:

@@ -16,6 +16,7 @@ from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
+from shared.loop.observe.remembering import Remembering
 from shared.loop.observe.silence import Silence
 from shared.loop.observe.site import observe_settings
 from shared.loop.pool import Pool
@@ -41,6 +42,11 @@ class View:
         self._app_service = app_service
         self._pool = pool
         self.blind_spots: list[BlindSpot] = []
+        self._asked = set[SiteRef]()
+        """The sites and slots whose public certificates Certroll has read."""
+        self._public: list[WebspaceCertificate] = []
+        self._compared = set[ServerFarm]()
+        """The plans whose sites Certroll has listed."""
 
     def each(
         self,
@@ -49,8 +55,11 @@ class View:
         hidden: Callable[[Subject, str], BlindSpot],
         *,
         one_answers: bool = False,
+        note: Callable[[Found], None] = lambda _: None,
     ) -> tuple[Found, ...]:
         """Read the resources of each subject, such as a subscription, and return all resources.
+
+        This function calls `note` with each resource as soon as it has the resource.
 
         A subject that Azure refuses to show becomes a blind spot (something that Certroll could not read).
 
@@ -75,6 +84,8 @@ class View:
                     self.blind_spots.append(hidden(subject, str(answer)))
                     continue
                 found.extend(answer.found)
+                for resource in answer.found:
+                    note(resource)
                 self.blind_spots.extend(answer.blind_spots)
         return tuple(found)
 
@@ -160,19 +171,22 @@ class View:
 
         A site may use a public certificate if a tag names the site, or if the site's load list
         (WEBSITE_LOAD_CERTIFICATES) names a thumbprint that no certificate of the webspace has. `mates` are sites that
-        share an App Service plan with an app that needs a root certificate.
+        share an App Service plan with an app that needs a root certificate. Certroll asks for each site once in a look,
+        and returns what it has read in the whole look.
         """
         lacking = _lacking(sites, settings, certificates)
         named = (site for site in sites if site.ref.name in targets)
         where = {site.ref: site.webspace for site in (*lacking, *named, *mates) if site.webspace is not None}
-        copies = self.each(
+        asking = sorted(where.keys() - self._asked)
+        self._asked.update(asking)
+        self._public += self.each(
             lambda ref: self._app_service.public_certificates(ref, where[ref]),
-            sorted(where),
+            asking,
             lambda ref, why: BlindSpot(
                 f"public certificates of {ref}", why, ref.subscription, where[ref], settings_only=True
             ),
         )
-        return tuple(sorted(copies, key=lambda copy: copy.ref))
+        return tuple(sorted(self._public, key=lambda copy: copy.ref))
 
     def with_slots(
         self,
@@ -216,33 +230,55 @@ class View:
         )
 
     def settings(
-        self, sites: Iterable[Site], followed: Callable[[VaultCertificateRef], bool]
+        self,
+        sites: Iterable[Site],
+        followed: Callable[[VaultCertificateRef], bool],
+        memory: Remembering,
+        *,
+        fresh: bool = False,
     ) -> tuple[SiteSettings, ...]:
-        """Return the certificates that the app settings of each site and slot name, without the settings' values."""
-        where = {site.ref: site.webspace for site in sites}
-        found = self.each(
-            lambda ref: Listing((observe_settings(self._app_service, ref, followed),)),
-            sorted(where),
-            lambda ref, why: BlindSpot(f"app settings of {ref}", why, ref.subscription, where[ref], settings_only=True),
-        )
+        """Return the certificates that the app settings of each site and slot name, without the settings' values.
+
+        Certroll takes settings that did not change from its memory, except for `fresh` settings, and remembers what it
+        reads.
+        """
+        where = {site.ref: site for site in sites}
+        known = {} if fresh else memory.recall(where.values())
+        quiet = {
+            ref for ref, settings in known.items() if not any(followed(led.ref) for led in settings.vault_references)
+        }
+        with memory.saving():
+            found = self.each(
+                lambda ref: Listing((observe_settings(self._app_service, ref, followed, known.get(ref)),)),
+                sorted(where.keys() - quiet),
+                lambda ref, why: BlindSpot(
+                    f"app settings of {ref}", why, ref.subscription, where[ref].webspace, settings_only=True
+                ),
+                note=lambda settings: memory.note(where[settings.site], settings),
+            )
         self.blind_spots.extend(
             BlindSpot(
                 f"Key Vault references of {settings.site}",
                 settings.references_unread,
                 settings.site.subscription,
-                where[settings.site],
+                where[settings.site].webspace,
                 versions_only=True,
             )
             for settings in found
             if settings.references_unread
         )
-        return found
+        return (*found, *(known[ref] for ref in quiet))
 
     def compare_with_plans(self, plans: Iterable[ServerFarm], seen: frozenset[SiteRef]) -> None:
-        """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names."""
+        """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names.
+
+        Certroll lists the sites of each plan once in a look.
+        """
+        new = tuple(plan for plan in plans if plan not in self._compared)
+        self._compared.update(new)
         named = self.each(
             lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
-            plans,
+            new,
             lambda plan, why: BlindSpot(
                 f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
             ),

@@ -22,7 +22,7 @@ def guard(plan: Plan, snapshot: Snapshot, _: Intent) -> Plan:
         if write is None:
             return None
         record = snapshot.rollout.roll_of(write.settings.site)
-        seen = len(write.settings.digests)
+        seen = write.settings.count
         if record is None or record.state not in WATCHED:
             return None
         if record.settings - seen <= max(FEW, record.settings // MOST_LOST):

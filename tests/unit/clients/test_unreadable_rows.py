@@ -69,7 +69,7 @@ def test_rows_of_every_release_are_read(file: Path) -> None:
     """Certroll reads the rows of every kind that this release and all releases before it have written."""
     readers = {reader_of(table, row) for table, row, _ in rows_of(file) if record_of(reader_of(table, row), row)}
     assert readers >= {*kinds.PARTITIONS.values(), *kinds.PREFIXES.values(), *kinds.ROWS.values()}
-    assert readers >= {kinds.known_finding, kinds.begun_of, kinds.site_record, dict}
+    assert readers >= {kinds.known_finding, kinds.begun_of, kinds.site_record, *kinds.TABLES.values()}
 
 
 def test_rows_carry_a_version() -> None:
@@ -113,6 +113,9 @@ def test_unreadable_row_stops_no_other_and_is_named_once(odd: Odd) -> None:
         return
     if reader_of(table, row) in {kinds.cause_of, kinds.letter_of}:
         return  # read by key alone, in tests of their own
+    if reader_of(table, row) is kinds.memory_in:
+        assert named == []  # Certroll reads the settings from Azure instead
+        return
     assert [found["subject"] for found in named] == [row_subject(table, row)], why
     assert "install the release that wrote it, or repair or delete it" in str(named[0]["detail"])
 
