@@ -1,10 +1,10 @@
 """Decide which parts of a sweep are due, which are under way, and when a sweep is complete.
 
 ```text
-orders · managed · one slice per subscription         due as soon as the sweep begins
-certificates                                          due once each slice has ended or used up one run,
-                                                      and once more when the late slices end
-environments                                          due once the certificates have been judged
+orders · managed · certificates    due as soon as the sweep begins
+slices                             due when the judging of the certificates has run out of time in their subscriptions
+certificates                       due again once each slice has ended or used up one run, and when the last one ends
+environments                       due once the certificates have been judged
 ```
 
 Each part has runs of its own, so a part that takes long takes the time of no other part. The journal keeps the parts
@@ -22,6 +22,8 @@ LOST_AFTER = timedelta(hours=1)
 that died comes back after 10 minutes; the rest is for other messages of the queue."""
 LASTS = 2
 """How many later sweeps find a part under way until Certroll reports the part as a finding."""
+MOST_RUNS = 12
+"""How many runs a slice takes at most, some 100 minutes. Then the next sweep begins the slice anew."""
 MOST_UNSEEN = 50
 """The most names of things that a sweep could not look at. The number of all is kept, too."""
 LONGEST_NAME = 200
@@ -48,6 +50,8 @@ class Part:
     """True if a run of the part has begun and not ended. The process of that run may be dead."""
     at: datetime | None = None
     """When a run of the part last began or ended, None if none has begun."""
+    early: bool = False
+    """True if the last run of the judging began while a slice was open, so that another judging follows."""
     left_by: int = 0
     """How many later sweeps have found the part under way."""
 
@@ -57,8 +61,11 @@ class Part:
         return self.name not in set(Job)
 
     def is_under_way(self, now: datetime) -> bool:
-        """Return True if a run of the part may be at work, or is to go on, so that no second run is to begin."""
-        return self.at is not None and now - self.at < LOST_AFTER
+        """Return True if a run of the part may be at work, or is to go on, so that no second run is to begin.
+
+        A judging that waits for slices is not under way: the later sweep judges.
+        """
+        return self.at is not None and now - self.at < LOST_AFTER and (self.running or self.is_slice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +114,7 @@ class Sweep:
         slices = [other for other in self.parts if other.is_slice]
         match part.name:
             case Job.CERTIFICATES if part.runs:
-                return not part.running and not slices
-            case Job.CERTIFICATES:
-                return part.at is None and all(other.runs for other in slices)
+                return not part.running and (all(other.runs for other in slices) if part.runs == 1 else not slices)
             case Job.ENVIRONMENTS:
                 judging = self.part(Job.CERTIFICATES)
                 return part.at is None and (judging is None or bool(judging.runs))
@@ -138,6 +143,8 @@ class Ended:
     """What an inspection of the fleet could not see."""
     goes_on: bool = False
     """True if the part has work for another run."""
+    late: tuple[str, ...] = ()
+    """The subscriptions that the judging of the certificates had no time to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +188,8 @@ class Sweeps:
         part = sweep.part(name) if sweep else None
         if sweep is None or part is None:
             return self
-        return self._with(sweep.with_part(replace(part, running=True, at=now)))
+        early = name == Job.CERTIFICATES and any(other.is_slice for other in sweep.parts)
+        return self._with(sweep.with_part(replace(part, running=True, at=now, early=early)))
 
     def with_end(self, began: datetime, ended: Ended, now: datetime) -> Self:
         """Return the sweeps after a run of a part has ended. What is not open stays away."""
@@ -189,14 +197,24 @@ class Sweeps:
         part = sweep.part(ended.name) if sweep else None
         if sweep is None or part is None:
             return self
-        late = part.name == Job.CERTIFICATES and any(other.is_slice for other in sweep.parts)
-        if ended.goes_on or late:
+        if ended.late and not part.runs:
+            sweep = self._with_slices(sweep, ended.late)
+        slices = any(other.is_slice for other in sweep.parts)
+        waits = part.early or (part.name == Job.CERTIFICATES and slices)
+        if waits or (ended.goes_on and part.runs + 1 < MOST_RUNS):
             after = sweep.with_part(replace(part, runs=part.runs + 1, running=False, at=now))
         else:
-            after = sweep.without((part.name,), failed=ended.failed)
+            after = sweep.without((part.name,), failed=ended.failed or ended.goes_on)
         if ended.judged:
             after = replace(after, judged=True, unseen=ended.unseen)
         return self._with(after)
+
+    def _with_slices(self, sweep: Sweep, subscriptions: Iterable[str]) -> Sweep:
+        """Return a sweep with a slice for each subscription that no other sweep is still reading."""
+        others = {part.name for other in self.sweeps if other.began != sweep.began for part in other.parts}
+        new = tuple(Part(name) for name in sorted({*subscriptions} - others))
+        left = sorted({*sweep.left, *({*subscriptions} & others)})
+        return replace(sweep, parts=(*sweep.parts, *new), left=tuple(left))
 
     def told(self, began: Iterable[datetime]) -> Self:
         """Return the sweeps without those whose end has been told."""
@@ -211,5 +229,6 @@ class Sweeps:
 def _surrendering(sweep: Sweep, now: datetime) -> Sweep:
     """Return an earlier sweep with only the parts that are under way, each found so once more."""
     kept = tuple(replace(part, left_by=part.left_by + 1) for part in sweep.parts if part.is_under_way(now))
-    lost = {part.name for part in sweep.parts} - {part.name for part in kept}
-    return replace(sweep.without(lost, failed=bool(lost)), parts=kept)
+    gone = {part.name for part in sweep.parts} - {part.name for part in kept}
+    lost = gone - {Job.CERTIFICATES} if sweep.judged else gone
+    return replace(sweep.without(lost, failed=True), parts=kept)

@@ -241,6 +241,12 @@ class Sweeps(Protocol):
         Raises Conflict if other runs change the record all the time.
         """
 
+    def keep(self, began: datetime, targets: str) -> None:
+        """Keep what the slices of a sweep need to know, in place of what an earlier sweep kept."""
+
+    def kept(self, began: datetime) -> str | None:
+        """Return what was kept for the slices of a sweep, or None without it."""
+
 
 class Looks(Protocol):
     """The port for the numbers of looks at the fleet, for each vault certificate."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from shared.clients.storage.rows import Entity, items_of, listed, revision_of
+from shared.clients.storage.rows import Entity, chunked, items_of, joined, listed, revision_of
 from shared.clients.storage.tables import JOURNAL, Tables
 from shared.domain.errors import Conflict
 from shared.domain.sweeps import Part, Sweep, Sweeps, Unseen
@@ -13,6 +13,11 @@ from shared.telemetry import event
 
 SWEEPS = "sweeps"
 """The PartitionKey and the RowKey of the row."""
+TARGETS = "targets"
+"""The RowKey of the row with what slices need to know."""
+MOST_CHARACTERS = 400_000
+"""The most characters of that row, which takes 1 MiB at two bytes each (Azure docs, "Understanding the Table service
+data model")."""
 MOST_RACES = 20
 """How often Certroll reads and writes the row again if other parts write it at the same time. The slices of many
 subscriptions may end within a second."""
@@ -40,6 +45,27 @@ class TableSweeps:
                 continue
             return before, after
         raise Conflict(f"the record of sweeps changed {MOST_RACES} times while it was written")
+
+    def keep(self, began: datetime, targets: str) -> None:
+        """Store what the slices of a sweep need to know, in place of what an earlier sweep stored.
+
+        A text of more than `MOST_CHARACTERS` is not stored, so that the row stays below the limit of Table storage.
+        """
+        if len(targets) > MOST_CHARACTERS:
+            event("sweep.targets_too_long", characters=len(targets))
+            return
+        row = {"PartitionKey": SWEEPS, "RowKey": TARGETS, "sweep": began.isoformat(), **chunked("targets", targets)}
+        self._tables.write(JOURNAL, [row])
+
+    def kept(self, began: datetime) -> str | None:
+        """Return what `keep` stored for a sweep, or None if the journal has it not, or that of another sweep."""
+        row = self._tables.row(JOURNAL, SWEEPS, TARGETS)
+        if row is None or row.get("sweep") != began.isoformat():
+            return None
+        try:
+            return joined("targets", row)
+        except (LookupError, TypeError):
+            return None
 
     def _read(self) -> Sweeps:
         """Return the stored record. A row that Certroll cannot read counts as one without a sweep, and is replaced.
@@ -81,7 +107,8 @@ def _sweep(stored: Any) -> Sweep:  # noqa: ANN401 - JSON; what has another form 
 
 def _part(stored: Any) -> Part:  # noqa: ANN401 - JSON; what has another form raises
     at, runs, left_by = stored["at"], int(stored["runs"]), int(stored["left_by"])
-    return Part(str(stored["name"]), runs, bool(stored["running"]), at and _moment(at), left_by)
+    running, early = bool(stored["running"]), bool(stored["early"])
+    return Part(str(stored["name"]), runs, running, at and _moment(at), early, left_by)
 
 
 def _moment(text: str) -> datetime:

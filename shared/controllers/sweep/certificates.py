@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from shared.controllers.sweep.closing import close_gone, close_left
 from shared.controllers.sweep.ends import log_ends
@@ -16,6 +17,7 @@ from shared.controllers.sweep.reading import (
     report_hidden,
 )
 from shared.controllers.sweep.references import report_references
+from shared.controllers.sweep.slices import observe
 from shared.controllers.sweep.use import Use
 from shared.domain.errors import AzureError, Denied, OutOfTime
 from shared.domain.findings import Finding
@@ -24,7 +26,6 @@ from shared.domain.fleet.settings_memory import recalled
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
 from shared.domain.reason import Reason
 from shared.domain.sweeps import Unseen
-from shared.loop.observe.fleet import observe_fleet
 from shared.loop.observe.targets import Targets
 from shared.loop.opposed import opposed
 from shared.loop.preflight import checking
@@ -34,6 +35,9 @@ from shared.loop.turns import taking_turns
 from shared.planning.closing import unseen_by_sweep, vault_subject
 from shared.planning.fleet_notices import tagged_resources
 from shared.telemetry import event
+
+JUDGING_SHARE = Fraction(1, 4)
+"""The share of the time after the vaults that a sweep keeps for the judging of what it has read of App Service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class Judged:
     """What the inspection could not see."""
     error: Exception | None
     """The errors of all vault certificates together, or None."""
+    targets: Targets
+    """What the tags of vault objects name."""
+    late: tuple[str, ...]
+    """The subscriptions that this run had no time to read completely."""
 
 
 def judge_certificates(run: Run) -> Judged:
@@ -62,7 +70,8 @@ def judge_certificates(run: Run) -> Judged:
     inspections = dict(read_in_turn(run, "vault certificates", refs, for_fleet))
     report_hidden(run, inspections)
     lineages = tuple(inspection.lineage for inspection in inspections.values() if inspection.lineage)
-    fleet = _observed(run, vaults, Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None))
+    targets = Targets.of(lineages, limited=run.intent.ase_max_unavailable is not None)
+    fleet = _observed(run, vaults, targets)
     report_blind_spots(run.ports.findings, SWEEP, fleet)
     inspections.update(read_in_turn(run, "imported certificates", imported(fleet, vaults) - inspections.keys()))
     fleet = recalled(fleet, _known(fleet, inspections.values()))
@@ -83,7 +92,8 @@ def judge_certificates(run: Run) -> Judged:
     event("sweep.judged", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
     errors += [inspection.error for inspection in judged.values() if inspection.error]
     error = ExceptionGroup("Certroll could not inspect every vault certificate", errors) if errors else None
-    return Judged(busy, _unseen(fleet, vaults - listed, judged), error)
+    late = tuple(sorted({spot.subscription for spot in fleet.blind_spots if spot.is_late}))
+    return Judged(busy, _unseen(fleet, vaults - listed, judged), error, targets, late)
 
 
 def _unseen(fleet: Fleet, unlisted: Iterable[VaultName], judged: Mapping[VaultCertificateRef, Inspection]) -> Unseen:
@@ -124,16 +134,7 @@ def _judged(
 def _observed(run: Run, vaults: frozenset[VaultName], targets: Targets) -> Fleet:
     """Read the fleet with details of all uploaded certificates, and of certificates imported from vaults in scope."""
     try:
-        return observe_fleet(
-            run.ports,
-            run.pool,
-            run.intent.subscriptions,
-            lambda copy: copy.thumbprint is not None if copy.source is None else copy.source.vault in vaults,
-            lambda ref: ref.vault in vaults,
-            run.now(),
-            targets,
-            run.intent.settings_reread,
-        ).fleet
+        return observe(run, run.intent.subscriptions, vaults, targets, run.part(JUDGING_SHARE)).fleet
     except AzureError as error:
         reason = Reason.DENIED_BY_AZURE if isinstance(error, Denied) else Reason.UNANSWERED
         run.ports.findings.report((Finding(run.now(), SWEEP, "subscriptions", reason, str(error)),))

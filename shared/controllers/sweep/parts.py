@@ -7,6 +7,7 @@ from shared.controllers.environment.controller import remind
 from shared.controllers.managed.controller import look_after_managed
 from shared.controllers.orders.controller import look_after_orders
 from shared.controllers.sweep.certificates import Judged, judge_certificates
+from shared.controllers.sweep.slices import keep_targets, read_slice
 from shared.domain.despite_storage import despite_storage
 from shared.domain.errors import LeaseBusy
 from shared.domain.messages import SweepMessage
@@ -22,7 +23,7 @@ JOBS: Mapping[str, Callable[[Run], object]] = {
     Job.CERTIFICATES: judge_certificates,
     Job.ENVIRONMENTS: remind,
 }
-"""What each part of a sweep does. A reminder about environments follows the certificates that may need one."""
+"""What each part of a sweep does, except for slices. A reminder about environments follows the certificates."""
 
 
 def do_part(run: Run, message: SweepMessage) -> None:
@@ -65,14 +66,14 @@ def tell_over(run: Run, sweeps: Sweeps) -> None:
 def _done(run: Run, message: SweepMessage) -> Exception | None:
     """Do the part if it is open, and return the error with which it ended, or None."""
     if message.sweep is None:
-        return _tried(run, message.part)[1]
+        return _tried(run, message.part, run.now())[1]
     began, name = message.sweep, message.part
     _, sweeps = run.ports.sweeps.change(lambda known: known.with_run(began, name, run.now()))
     sweep = sweeps.of(began)
     if sweep is None or sweep.part(name) is None:
         _catch_up(run, sweeps, sweep)
         return None
-    ended, error = _tried(run, name)
+    ended, error = _tried(run, name, began)
     _end(run, began, ended)
     return error
 
@@ -82,7 +83,9 @@ def _end(run: Run, began: datetime, ended: Ended) -> None:
     before, after = run.ports.sweeps.change(lambda known: known.with_end(began, ended, run.now()))
     was, sweep = before.of(began), after.of(began)
     if was is not None and sweep is not None:
-        send(run, began, (name for name in sweep.due if name not in was.due))
+        part = sweep.part(ended.name)
+        goes_on = (part.name,) if part is not None and part.is_slice else ()
+        send(run, began, (*goes_on, *(name for name in sweep.due if name not in was.due)))
     tell_over(run, after)
 
 
@@ -93,15 +96,20 @@ def _catch_up(run: Run, sweeps: Sweeps, sweep: Sweep | None) -> None:
     tell_over(run, sweeps)
 
 
-def _tried(run: Run, name: str) -> tuple[Ended, Exception | None]:
+def _tried(run: Run, name: str, began: datetime) -> tuple[Ended, Exception | None]:
     """Do what a part is about, and return how it ended, with its error."""
     try:
+        if name not in JOBS:
+            return Ended(name, goes_on=read_slice(run, began, name)), None
         result = JOBS[name](run)
+        if not isinstance(result, Judged):
+            return Ended(name), None
+        if has_slices := bool(result.late) and run.intent.settings_reread > timedelta(0):
+            keep_targets(run, began, result.targets)
     except Exception as error:  # noqa: BLE001 - the sweep goes on, and the caller raises it
         return Ended(name, failed=True), error
-    if not isinstance(result, Judged):
-        return Ended(name), None
-    return Ended(name, judged=True, unseen=result.unseen), result.error
+    late = result.late if has_slices else ()
+    return Ended(name, judged=True, unseen=result.unseen, late=late), result.error
 
 
 def _tell(run: Run, sweep: Sweep) -> None:

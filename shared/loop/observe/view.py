@@ -3,13 +3,13 @@
 Note each resource that Azure did not show as a blind spot (something that Certroll could not read).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from shared.domain.environments.roots import roots_subject
-from shared.domain.errors import AzureError, Transient
+from shared.domain.errors import AzureError, OutOfTime, Transient
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
@@ -19,7 +19,7 @@ from shared.domain.reason import Reason
 from shared.loop.observe.remembering import Remembering
 from shared.loop.observe.silence import Silence
 from shared.loop.observe.site import observe_settings
-from shared.loop.pool import Pool
+from shared.loop.pool import LATE, Pool
 from shared.ports.app_service import AppService
 from shared.ports.environments import Environments
 
@@ -38,9 +38,15 @@ class View:
     Each resource that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
 
-    def __init__(self, app_service: AppService, pool: Pool) -> None:
+    def __init__(self, app_service: AppService, pool: Pool, check_time: Callable[[], None] | None = None) -> None:
+        """Begin without blind spots.
+
+        If `check_time` is given, it raises OutOfTime when this view begins no further read, and what the view has not
+        read by then becomes a blind spot. Without it, the view raises OutOfTime at the end of the run.
+        """
         self._app_service = app_service
         self._pool = pool
+        self._check_time = check_time
         self.blind_spots: list[BlindSpot] = []
         self._asked = set[SiteRef]()
         """The sites and slots whose public certificates Certroll has read."""
@@ -73,13 +79,19 @@ class View:
         places = ["" if one_answers else hidden(subject, "").subscription for subject in subjects]
         silence = Silence(places, one_answers=one_answers)
         pairs = tuple(zip(places, subjects, strict=True))
-        with self._pool.results(
-            lambda pair: silence.heard(pair[0], partial(_or_error, read, pair[1])), pairs
-        ) as answers:
-            for subject, answer in zip(subjects, answers, strict=True):
+
+        def heard(pair: tuple[str, Subject]) -> Listing[Found] | AzureError | OutOfTime:
+            return silence.heard(pair[0], lambda: self._read_or_error(read, pair[1]))
+
+        with self._pool.results(heard, pairs) as answers:
+            for subject in subjects:
+                answer = self._next_answer(answers)
                 # if Certroll has given every subscription up, it assumes that Azure is down
                 if isinstance(answer, Transient) and silence.is_everywhere:
                     raise answer
+                if isinstance(answer, OutOfTime):
+                    self.blind_spots.append(replace(hidden(subject, str(answer)), reason=Reason.OUT_OF_TIME))
+                    continue
                 if isinstance(answer, AzureError):
                     self.blind_spots.append(hidden(subject, str(answer)))
                     continue
@@ -88,6 +100,29 @@ class View:
                     note(resource)
                 self.blind_spots.extend(answer.blind_spots)
         return tuple(found)
+
+    def _read_or_error(
+        self, read: Callable[[Subject], Listing[Found]], subject: Subject
+    ) -> Listing[Found] | AzureError | OutOfTime:
+        """Read the resources of a subject, or return the error for which the other subjects need not wait."""
+        if self._check_time is None:
+            return _or_error(read, subject)
+        try:
+            self._check_time()
+            return _or_error(read, subject)
+        except OutOfTime as late:
+            return late
+
+    def _next_answer(
+        self, answers: Iterator[Listing[Found] | AzureError | OutOfTime]
+    ) -> Listing[Found] | AzureError | OutOfTime:
+        """Return the next answer. After the end of the run's time, each answer of a view with `check_time` is late."""
+        try:
+            return next(answers, OutOfTime(LATE))
+        except OutOfTime as late:
+            if self._check_time is None:
+                raise
+            return late
 
     def each_subscription(
         self, read: Callable[[str], Listing[Found]], subscriptions: tuple[str, ...]
@@ -145,7 +180,8 @@ class View:
         uploads = (copy for copy in copies if copy.is_upload and copy.thumbprint in private)
         concerned = {copy.ref for copy in uploads if copy.in_environment or copy.webspace in hosted}
         subscriptions = sorted({ref.subscription for ref in concerned})
-        answers = self._pool.map(partial(_or_error, self._app_service.uploaded_at), subscriptions)
+        ask = self._pool.map if self._check_time is None else self._pool.each
+        answers = ask(partial(self._read_or_error, self._app_service.uploaded_at), subscriptions)
         dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
         return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 

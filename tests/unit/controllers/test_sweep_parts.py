@@ -16,6 +16,7 @@ from shared.domain.deadline import TIME_BUDGET
 from shared.domain.errors import OutOfTime, StorageFailed, Unavailable
 from shared.domain.messages import SWEEPS, SweepMessage
 from shared.domain.sweeps import LOST_AFTER, Job, Unseen
+from shared.loop.observe.targets import Targets
 from shared.loop.pool import Pool
 from shared.loop.run import Run
 from tests.build import APPLY, HOUR, NOW, ManualClock
@@ -62,7 +63,7 @@ class Sweeping:
     def _work(self, job: str) -> Callable[[Run], object]:
         def work(run: Run) -> object:
             self.done.append(str(job))
-            plain = Judged((), Unseen(), None) if job == Job.CERTIFICATES else None
+            plain = judged() if job == Job.CERTIFICATES else None
             return self.works.get(job, lambda _: plain)(run)
 
         return work
@@ -98,6 +99,11 @@ class Sweeping:
     def open_reasons(self) -> list[str]:
         """Return the reasons of the open findings."""
         return [str(row["reason"]) for row in self.storage.all("certrollfindings") if row.get("state") == "open"]
+
+
+def judged(unseen: tuple[str, ...] = (), error: Exception | None = None, late: tuple[str, ...] = ()) -> Judged:
+    """Return the result of a judging."""
+    return Judged((), Unseen.of(unseen), error, Targets(), late)
 
 
 @pytest.fixture
@@ -141,7 +147,7 @@ def test_part_that_takes_all_its_time_leaves_each_other_part_its_own(sweeping: S
 
 def test_sweep_that_could_not_look_at_the_fleet_has_judged_nothing(sweeping: Sweeping) -> None:
     """The end of a sweep says whether the certificates were judged, and what could not be seen."""
-    sweeping.works[Job.CERTIFICATES] = lambda _: Judged((), Unseen.of(["vault kv-shop"]), Unavailable("kv-shop"))
+    sweeping.works[Job.CERTIFICATES] = lambda _: judged(("vault kv-shop",), Unavailable("kv-shop"))
     sweeping.begin()
     sweeping.deliver_all()
     sweeping.works[Job.CERTIFICATES] = failing

@@ -4,12 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.sweeps import LOST_AFTER, MOST_UNSEEN, Ended, Job, Part, Sweep, Sweeps, Unseen
+from shared.domain.sweeps import LOST_AFTER, MOST_RUNS, MOST_UNSEEN, Ended, Job, Part, Sweep, Sweeps, Unseen
 from tests.build import HOUR, NOW
 
 MINUTE = timedelta(minutes=1)
 ONE, TWO = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
-ALL = (*Job, ONE, TWO)
 
 
 def begun(*names: str) -> Sweeps:
@@ -41,28 +40,62 @@ def open_parts(sweeps: Sweeps) -> list[set[str]]:
     return [{part.name for part in sweep.parts} for sweep in sweeps.sweeps]
 
 
-def test_certificates_wait_for_the_slices_and_environments_for_the_certificates() -> None:
-    """The certificates are due when each slice has ended or used up one run, and then the environments."""
-    sweeps = begun(*ALL)
-    assert due(sweeps) == {Job.ORDERS, Job.MANAGED, ONE, TWO}
+def judged(sweeps: Sweeps, *late: str) -> Sweeps:
+    """Return the sweeps after a judging that had no time for some subscriptions."""
+    return running(sweeps, Job.CERTIFICATES).with_end(NOW, Ended(Job.CERTIFICATES, judged=True, late=late), NOW)
+
+
+def test_subscriptions_without_time_get_slices_and_then_a_judging() -> None:
+    """What the judging had no time for is read in slices, and judged when each has ended or used up one run."""
+    sweeps = judged(begun(Job.CERTIFICATES, Job.ENVIRONMENTS), ONE, TWO)
+    assert due(sweeps) == {Job.ENVIRONMENTS, ONE, TWO}
     sweeps = ended(sweeps, ONE)
     assert Job.CERTIFICATES not in due(sweeps)
-    sweeps = ended(sweeps, TWO, goes_on=True)
-    assert due(sweeps) == {Job.ORDERS, Job.MANAGED, Job.CERTIFICATES}
-    sweeps = running(sweeps, Job.CERTIFICATES)
-    assert due(sweeps) == {Job.ORDERS, Job.MANAGED}
+    assert Job.CERTIFICATES in due(ended(sweeps, TWO, goes_on=True))
+    assert Job.CERTIFICATES in due(ended(sweeps, TWO, failed=True))
 
 
 def test_certificates_are_judged_once_more_when_late_slices_end() -> None:
-    """A judging without some slices is repeated after the last of them, and its environments wait for no second one."""
-    sweeps = ended(begun(Job.CERTIFICATES, Job.ENVIRONMENTS, ONE), ONE, goes_on=True)
-    sweeps = ended(sweeps, Job.CERTIFICATES, judged=True)
-    assert due(sweeps) == {Job.ENVIRONMENTS}
-    sweeps = ended(sweeps, ONE, Job.ENVIRONMENTS)
+    """A judging without a late slice is repeated once, after the last slice has ended, and then the sweep is over."""
+    sweeps = ended(judged(begun(Job.CERTIFICATES, Job.ENVIRONMENTS), ONE), ONE, Job.ENVIRONMENTS, goes_on=True)
+    sweeps = judged(ended(sweeps, Job.ENVIRONMENTS), ONE)
+    assert due(sweeps) == set()
+    sweeps = ended(sweeps, ONE)
     assert due(sweeps) == {Job.CERTIFICATES}
     assert due(running(sweeps, Job.CERTIFICATES)) == set()
-    (over,) = ended(sweeps, Job.CERTIFICATES).over
+    (over,) = judged(sweeps, ONE).over
     assert over.judged
+
+
+def test_slice_that_ends_during_a_judging_is_judged_after_it() -> None:
+    """What the last slice reads while the certificates are being judged is judged by another run."""
+    sweeps = ended(judged(begun(Job.CERTIFICATES), ONE), ONE, goes_on=True)
+    sweeps = ended(running(sweeps, Job.CERTIFICATES), ONE)
+    assert due(sweeps) == set()
+    sweeps = sweeps.with_end(NOW, Ended(Job.CERTIFICATES, judged=True), NOW)
+    assert due(sweeps) == {Job.CERTIFICATES}
+    assert judged(sweeps).over
+
+
+def test_slice_that_never_ends_is_given_up() -> None:
+    """A slice that needs more runs than a slice takes ends without having read everything, and counts as failed."""
+    sweeps = judged(begun(Job.CERTIFICATES), ONE)
+    for _ in range(MOST_RUNS - 1):
+        sweeps = ended(sweeps, ONE, goes_on=True)
+        assert sweeps.sweeps[0].part(ONE)
+    (over,) = judged(ended(sweeps, ONE, goes_on=True)).over
+    assert over.failed == (ONE,)
+
+
+def test_slice_of_an_earlier_sweep_is_left_to_it() -> None:
+    """A subscription that an earlier sweep is still reading gets no second slice."""
+    sweeps = ended(judged(begun(Job.CERTIFICATES), ONE), ONE, goes_on=True).begin(NOW + MINUTE, [Job.CERTIFICATES])
+    later = sweeps.sweeps[-1].began
+    sweeps = sweeps.with_run(later, Job.CERTIFICATES, NOW).with_end(
+        later, Ended(Job.CERTIFICATES, late=(ONE, TWO)), NOW
+    )
+    assert open_parts(sweeps) == [{ONE}, {Job.CERTIFICATES, TWO}]
+    assert sweeps.sweeps[-1].left == (ONE,)
 
 
 def test_without_slices_the_certificates_are_judged_once() -> None:
