@@ -23,7 +23,7 @@ that died comes back after 10 minutes; the rest is for other messages of the que
 LASTS = 2
 """How many later sweeps find a part under way until Certroll reports the part as a finding."""
 MOST_RUNS = 12
-"""How many runs a slice takes at most, some 100 minutes. Then the next sweep begins the slice anew."""
+"""How many runs a slice takes at most, some 100 minutes. Then the next sweep begins a new one."""
 MOST_UNSEEN = 50
 """The most names of things that a sweep could not look at. The number of all is kept, too."""
 LONGEST_NAME = 200

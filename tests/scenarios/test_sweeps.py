@@ -209,7 +209,7 @@ def test_sweep_that_outlasts_its_hour_is_not_begun_again(install: Install, caplo
 
 
 def vault_requests(world: World) -> int:
-    """Return how many requests Key Vault got since the last call, and begin anew."""
+    """Return how many requests Key Vault got since the last call, and begin again."""
     found = Counter(".vault." in entry.host for entry in world.journal.entries())
     world.journal.clear()
     return found[True]
