@@ -184,6 +184,8 @@ def _value(name: str, hint: Any) -> Callable[[], object]:  # noqa: ANN401 - a ty
         return lambda: lambda record: record
     if hint == Iterable[str]:
         return lambda: ("text",)
+    if hint == Iterable[Memory]:
+        return lambda: (VALUES[Memory](),)
     if "Iterable" in str(hint):
         app = WaveApp(SITE.ref, PLAN, frozenset(), runs=True)
         return lambda: (AppRestart(app, AppRestartState.PENDING, NOW),)

@@ -18,11 +18,13 @@ from shared.clients.storage.findings import FINDINGS
 from shared.clients.storage.journal import JournalPorts, journal_ports
 from shared.clients.storage.kinds import reader_of
 from shared.clients.storage.rows import Entity, digest, row_subject
+from shared.clients.storage.settings_memory import SETTINGS
 from shared.clients.storage.tables import JOURNAL
 from shared.domain.environments.record import PendingStart
 from shared.domain.errors import CertrollError, NotFound, RecordUnreadable
+from shared.domain.fleet.settings_memory import Memory
 from shared.domain.rollout.site_record import record_key
-from tests.build import ASE, NOW, REF, ManualClock, site_ref
+from tests.build import ASE, NOW, REF, SUBSCRIPTION, ManualClock, site_ref
 from tests.client_calls import calls_of
 from tests.memory_storage import MemoryTables
 
@@ -180,3 +182,28 @@ def test_rollout_names_the_sites_that_it_cannot_judge() -> None:
         rollout = journal(stored(odd))["rollouts"].rollout(REF, "v2")
         assert rollout.hides(SHOP) is (reader in {kinds.roll_record, kinds.site_record, kinds.begun_of, kinds.held_in})
         assert rollout.hides(API) is (reader in {kinds.begun_of, kinds.held_in})
+
+
+def test_memory_that_a_later_release_wrote_stays() -> None:
+    """Certroll neither uses nor replaces nor deletes what a later release remembers of an app's settings."""
+    odd = next(odd for odd in LATER if odd[0] == SETTINGS)
+    tables, (_, row, _) = stored(odd), odd
+    memory = journal(tables)["settings_memory"]
+    subscription, site = str(row["PartitionKey"]), str(row["site"])
+    assert memory.of(subscription) == {}
+    memory.put(subscription, [Memory(site, NOW, NOW, "{}"), Memory(f"{site}/slots/new", NOW, NOW, "{}")])
+    memory.forget(subscription, [site])
+    assert tables.row(SETTINGS, subscription, str(row["RowKey"])) == row
+    assert set(memory.of(subscription)) == {f"{site}/slots/new"}
+    memory.forget(subscription, [f"{site}/slots/new"])
+    assert memory.of(subscription) == {}
+
+
+def test_memory_that_somebody_broke_is_written_anew() -> None:
+    """What Certroll remembers of an app's settings is a cache: an odd row counts as none, and is replaced."""
+    tables = MemoryTables()
+    tables.write(SETTINGS, [{"PartitionKey": SUBSCRIPTION, "RowKey": digest(SHOP.resource_id), "site": "shop"}])
+    memory = journal(tables)["settings_memory"]
+    assert memory.of(SUBSCRIPTION) == {}
+    memory.put(SUBSCRIPTION, [Memory(SHOP.resource_id, NOW, NOW, "{}")])
+    assert set(memory.of(SUBSCRIPTION)) == {SHOP.resource_id}
