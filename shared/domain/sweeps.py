@@ -77,6 +77,10 @@ class Unseen:
     number: int = 0
     """How many things there are."""
 
+    def __bool__(self) -> bool:
+        """Return True if there is anything that the sweep could not look at."""
+        return self.number > 0
+
     @classmethod
     def of(cls, names: Iterable[str]) -> Self:
         """Return the names in order, as many as are kept, with the number of all."""

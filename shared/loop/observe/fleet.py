@@ -109,7 +109,7 @@ def observe_fleet(
     Certroll takes app settings from its memory if the app did not change, and reads them again once in each interval
     `reread`. With the interval 0 Certroll reads all settings.
 
-    If `check_time` is given, it raises OutOfTime when the look begins no further read. What Certroll has not read by
+    If `check_time` is given, it raises OutOfTime when the inspection begins no further read. What Certroll has not read by
     then becomes a late blind spot; without it, this function raises OutOfTime at the end of the run.
     """
     app_service = ports.app_service
