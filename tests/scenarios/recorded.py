@@ -11,7 +11,7 @@ from pathlib import Path
 from local.host.insights import Insights, Invocation, TraceHandler
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from tests.kusto_log import Log
-from tests.scenarios.installation import Installation
+from tests.scenarios.installation import Installation, Message
 
 
 class Recorded:
@@ -44,7 +44,14 @@ class Recorded:
         queue, until = self.installation.queue, self.now() + timedelta(minutes=10)
         while (message := queue.take(until)) is not None:
             with self.invocation(f"{message.queue}_queue"):
-                self.installation.deliver(message)
+                self._deliver(message)
+
+    def _deliver(self, message: Message) -> None:
+        """Deliver a message, and raise the error of its function, which the queue has noted."""
+        before = len(self.installation.errors)
+        self.installation.deliver(message)
+        if errors := self.installation.errors[before:]:
+            raise errors[0]
 
     def minute(self) -> None:
         """Let a minute pass, and run the timer of pending starts."""
