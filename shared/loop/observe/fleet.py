@@ -109,8 +109,8 @@ def observe_fleet(
     Certroll takes app settings from its memory if the app did not change, and reads them again once in each interval
     `reread`. With the interval 0 Certroll reads all settings.
 
-    If `check_time` is given, it raises OutOfTime when the inspection begins no further read. What Certroll has not read by
-    then becomes a late blind spot; without it, this function raises OutOfTime at the end of the run.
+    If `check_time` is given, it raises OutOfTime when the inspection begins no further read. What Certroll has not read
+    by then becomes a late blind spot; without it, this function raises OutOfTime at the end of the run.
     """
     app_service = ports.app_service
     view = View(app_service, pool, check_time)

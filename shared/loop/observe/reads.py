@@ -37,6 +37,7 @@ class Reads:
         hidden: Callable[[Subject, str], BlindSpot],
         *,
         one_answers: bool = False,
+        some_known: bool = False,
         note: Callable[[Found], None] = lambda _: None,
     ) -> tuple[Found, ...]:
         """Read the resources of each subject, such as a subscription, and return all resources.
@@ -47,8 +48,10 @@ class Reads:
 
         Certroll gives a subscription up if Azure puts off or does not answer more than a tolerated number of its
         requests: all its other subjects become blind spots without a request. Raises Transient if Certroll gives up
-        every subscription. With `one_answers`, the subjects are subscriptions, and this function raises Transient if
-        Azure answers for none of them, or leaves more than a tolerated number of requests without an answer.
+        every subscription, unless Certroll knows some of the resources without a read (`some_known`): then silence says
+        nothing about all of Azure. With `one_answers`, the subjects are subscriptions, and this function raises
+        Transient if Azure answers for none of them, or leaves more than a tolerated number of requests without an
+        answer.
         """
         subjects = tuple(subjects)
         found: list[Found] = []
@@ -63,7 +66,7 @@ class Reads:
             for subject in subjects:
                 answer = self._next_answer(answers)
                 # if Certroll has given every subscription up, it assumes that Azure is down
-                if isinstance(answer, Transient) and silence.is_everywhere:
+                if isinstance(answer, Transient) and silence.is_everywhere and not some_known:
                     raise answer
                 if isinstance(answer, OutOfTime):
                     self.blind_spots.append(replace(hidden(subject, str(answer)), reason=Reason.OUT_OF_TIME))

@@ -204,6 +204,7 @@ class View(Reads):
                 lambda ref, why: BlindSpot(
                     f"app settings of {ref}", why, ref.subscription, where[ref].webspace, settings_only=True
                 ),
+                some_known=bool(quiet),
                 note=lambda settings: memory.note(where[settings.site], settings),
             )
         self.blind_spots.extend(

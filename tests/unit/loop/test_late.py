@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.controllers.sweep.slices import keep_targets, read_slice
-from shared.domain.errors import OutOfTime
+from shared.domain.errors import OutOfTime, Unavailable
 from shared.domain.fleet.fleet import BlindSpot, Fleet, Listing
 from shared.domain.reason import Reason
 from shared.loop.observe.targets import Targets
@@ -85,6 +85,23 @@ def test_view_of_a_certificates_run_ends_with_its_time(pool: Pool) -> None:
 
     with pytest.raises(OutOfTime):
         late.each(out_of_time, ["a"], hidden)
+
+
+@pytest.mark.parametrize("some_known", [True, False])
+def test_silence_of_the_few_that_are_read_hides_only_them(pool: Pool, some_known: bool) -> None:  # noqa: FBT001
+    """If nothing that has to be read answers, what is remembered still counts; only without it Azure may be down."""
+    view = View(None, pool)  # type: ignore[arg-type]
+
+    def silent(_: str) -> Listing[str]:
+        raise Unavailable("503")
+
+    subjects = [f"site-{number}" for number in range(30)]
+    if some_known:
+        assert view.each(silent, subjects, hidden, some_known=True) == ()
+        assert len(view.blind_spots) == len(subjects)
+    else:
+        with pytest.raises(Unavailable):
+            view.each(silent, subjects, hidden)
 
 
 @pytest.mark.parametrize("targets", [Targets(), TARGETS])
