@@ -13,7 +13,15 @@ from enum import StrEnum
 from typing import Final, Self
 
 from shared.domain.errors import MessageInvalid
-from shared.domain.names import EnvironmentRef, ObjectKind, SiteRef, VaultCertificateRef, parse_vault_name
+from shared.domain.names import (
+    EnvironmentRef,
+    ObjectKind,
+    SiteRef,
+    VaultCertificateRef,
+    parse_subscription,
+    parse_vault_name,
+)
+from shared.domain.sweeps import Job
 
 VERSION = 1
 """The version of the message format."""
@@ -208,15 +216,43 @@ class EnvironmentMessage:
         return json.dumps({"v": VERSION, "environment": self.environment.resource_id, "waits": self.waits})
 
 
+@dataclass(frozen=True, slots=True)
+class SweepMessage:
+    """A queue message that starts a run for one part of a sweep."""
+
+    part: str
+    """One of `Job`, or the id of a subscription."""
+    sweep: datetime | None
+    """When the sweep began, or None for a part that an operator asks for outside of any sweep."""
+
+    @classmethod
+    def parse(cls, body: str) -> Self:
+        """Return the sweep message in a JSON body.
+
+        Raise MessageInvalid with the problem if the body of the queue message is malformed.
+        """
+        fields = _fields(body, frozenset({"v", "part"}), frozenset({"sweep"}))
+        part, sweep = _text(fields, "part"), _moment(fields, "sweep")
+        with _refusing(f"part is neither one of {', '.join(Job)} nor the id of a subscription"):
+            return cls(part if part in set(Job) else parse_subscription(part), sweep)
+
+    def body(self) -> str:
+        """Return the JSON body."""
+        sweep = {"sweep": self.sweep.isoformat()} if self.sweep else {}
+        return json.dumps({"v": VERSION, "part": self.part, **sweep})
+
+
 CERTIFICATES: Final = "certificates"
 """The queue of certificate messages."""
 SITES: Final = "sites"
 """The queue of site messages."""
 ENVIRONMENTS: Final = "environments"
 """The queue of environment messages."""
+SWEEPS: Final = "sweeps"
+"""The queue of the parts of sweeps."""
 EVENTS: Final = "events"
 """The queue to which Event Grid delivers the events of the vaults (ADR 58). Its messages have Event Grid's form."""
-WORK_QUEUES: Final = (CERTIFICATES, SITES, ENVIRONMENTS, EVENTS)
+WORK_QUEUES: Final = (CERTIFICATES, SITES, ENVIRONMENTS, EVENTS, SWEEPS)
 """The queues whose messages Certroll handles."""
 POISON_SUFFIX: Final = "-poison"
 """The end of a poison queue's name, which Azure fixes (Azure docs, "Azure Queue storage trigger", poison messages)."""

@@ -22,6 +22,7 @@ from shared.ports.journal import (
     Rollouts,
     SettingsMemory,
     SettingsRolls,
+    Sweeps,
     Turns,
 )
 from shared.ports.managed import ManagedCertificates
@@ -57,6 +58,7 @@ class Ports:
     app_restarts: AppRestarts
     pending_starts: PendingStarts
     turns: Turns
+    sweeps: Sweeps
     looks: Looks
     settings_memory: SettingsMemory
     leases: Leases

@@ -97,6 +97,7 @@ def observe_fleet(
     now: datetime,
     targets: Targets,
     reread: timedelta = timedelta(0),
+    check_time: Callable[[], None] | None = None,
 ) -> Observation:
     """Look at the fleet of the given subscriptions, or of all subscriptions that the identity sees if none is given.
 
@@ -108,9 +109,12 @@ def observe_fleet(
 
     Certroll takes app settings from its memory if the app did not change, and reads them again once in each interval
     `reread`. With the interval 0 Certroll reads all settings.
+
+    If `check_time` is given, it raises OutOfTime when the inspection begins no further read. What Certroll has not read
+    by then becomes a late blind spot; without it, this function raises OutOfTime at the end of the run.
     """
     app_service = ports.app_service
-    view = View(app_service, pool)
+    view = View(app_service, pool, check_time)
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
         raise Denied(NO_SUBSCRIPTION)

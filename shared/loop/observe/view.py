@@ -9,15 +9,14 @@ from functools import partial
 from typing import TypeVar
 
 from shared.domain.environments.roots import roots_subject
-from shared.domain.errors import AzureError, Transient
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
+from shared.loop.observe.reads import Reads
 from shared.loop.observe.remembering import Remembering
-from shared.loop.observe.silence import Silence
 from shared.loop.observe.site import observe_settings
 from shared.loop.pool import Pool
 from shared.ports.app_service import AppService
@@ -32,71 +31,21 @@ SILOS = (
 )
 
 
-class View:
+class View(Reads):
     """Parallel reads of Azure.
 
     Each resource that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
 
-    def __init__(self, app_service: AppService, pool: Pool) -> None:
+    def __init__(self, app_service: AppService, pool: Pool, check_time: Callable[[], None] | None = None) -> None:
+        """Begin without blind spots. `check_time` is that of `Reads`."""
+        super().__init__(pool, check_time)
         self._app_service = app_service
-        self._pool = pool
-        self.blind_spots: list[BlindSpot] = []
         self._asked = set[SiteRef]()
         """The sites and slots whose public certificates Certroll has read."""
         self._public: list[WebspaceCertificate] = []
         self._compared = set[ServerFarm]()
         """The plans whose sites Certroll has listed."""
-
-    def each(
-        self,
-        read: Callable[[Subject], Listing[Found]],
-        subjects: Iterable[Subject],
-        hidden: Callable[[Subject, str], BlindSpot],
-        *,
-        one_answers: bool = False,
-        note: Callable[[Found], None] = lambda _: None,
-    ) -> tuple[Found, ...]:
-        """Read the resources of each subject, such as a subscription, and return all resources.
-
-        This function calls `note` with each resource as soon as it has the resource.
-
-        A subject that Azure refuses to show becomes a blind spot (something that Certroll could not read).
-
-        Certroll gives a subscription up if Azure puts off or does not answer more than a tolerated number of its
-        requests: all its other subjects become blind spots without a request. Raises Transient if Certroll gives up
-        every subscription. With `one_answers`, the subjects are subscriptions, and this function raises Transient if
-        Azure answers for none of them, or leaves more than a tolerated number of requests without an answer.
-        """
-        subjects = tuple(subjects)
-        found: list[Found] = []
-        places = ["" if one_answers else hidden(subject, "").subscription for subject in subjects]
-        silence = Silence(places, one_answers=one_answers)
-        pairs = tuple(zip(places, subjects, strict=True))
-        with self._pool.results(
-            lambda pair: silence.heard(pair[0], partial(_or_error, read, pair[1])), pairs
-        ) as answers:
-            for subject, answer in zip(subjects, answers, strict=True):
-                # if Certroll has given every subscription up, it assumes that Azure is down
-                if isinstance(answer, Transient) and silence.is_everywhere:
-                    raise answer
-                if isinstance(answer, AzureError):
-                    self.blind_spots.append(hidden(subject, str(answer)))
-                    continue
-                found.extend(answer.found)
-                for resource in answer.found:
-                    note(resource)
-                self.blind_spots.extend(answer.blind_spots)
-        return tuple(found)
-
-    def each_subscription(
-        self, read: Callable[[str], Listing[Found]], subscriptions: tuple[str, ...]
-    ) -> tuple[Found, ...]:
-        """Read the resources of each subscription and return all resources.
-
-        Raises Transient if Azure answers for none of the subscriptions.
-        """
-        return self.each(read, subscriptions, _subscription_hidden, one_answers=True)
 
     def certificates(
         self, subscriptions: tuple[str, ...], productions: tuple[SeenSite, ...], private: frozenset[Thumbprint]
@@ -145,7 +94,8 @@ class View:
         uploads = (copy for copy in copies if copy.is_upload and copy.thumbprint in private)
         concerned = {copy.ref for copy in uploads if copy.in_environment or copy.webspace in hosted}
         subscriptions = sorted({ref.subscription for ref in concerned})
-        answers = self._pool.map(partial(_or_error, self._app_service.uploaded_at), subscriptions)
+        ask = self._pool.map if self._check_time is None else self._pool.each
+        answers = ask(partial(self._read_or_error, self._app_service.uploaded_at), subscriptions)
         dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
         return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
@@ -254,6 +204,7 @@ class View:
                 lambda ref, why: BlindSpot(
                     f"app settings of {ref}", why, ref.subscription, where[ref].webspace, settings_only=True
                 ),
+                some_known=bool(quiet),
                 note=lambda settings: memory.note(where[settings.site], settings),
             )
         self.blind_spots.extend(
@@ -308,14 +259,3 @@ def _lacking(
 
 def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspace, SiteRef]]:
     return Listing(tuple((webspace, ref) for ref in refs.found), refs.blind_spots)
-
-
-def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | AzureError:
-    try:
-        return read(subject)
-    except AzureError as error:
-        return error  # Certroll reads all other resources even if Azure does not show one of the resources
-
-
-def _subscription_hidden(subscription: str, why: str) -> BlindSpot:
-    return BlindSpot(f"subscription {subscription}", why, subscription)

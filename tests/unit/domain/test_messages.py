@@ -5,8 +5,16 @@ import json
 import pytest
 
 from shared.domain.errors import MessageInvalid
-from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, EnvironmentMessage, SiteMessage
-from tests.build import ASE, REF, site_ref
+from shared.domain.messages import (
+    MOST_WAITS,
+    Cause,
+    CertificateMessage,
+    EnvironmentMessage,
+    SiteMessage,
+    SweepMessage,
+)
+from shared.domain.sweeps import Job
+from tests.build import ASE, NOW, REF, SUBSCRIPTION, site_ref
 
 SLOT = site_ref("shop", "staging")
 CERTIFICATE = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": "shop", "cause": "event", "waits": 0}
@@ -76,6 +84,24 @@ def test_environment_message_comes_back_as_it_was() -> None:
     """Certroll reads a queue message about an App Service Environment back unchanged."""
     assert EnvironmentMessage.parse(json.dumps(ENVIRONMENT)) == EnvironmentMessage(ASE, 3)
     assert EnvironmentMessage.parse(EnvironmentMessage(ASE, 7).body()) == EnvironmentMessage(ASE, 7)
+
+
+@pytest.mark.parametrize("part", [*Job, SUBSCRIPTION])
+@pytest.mark.parametrize("sweep", [NOW, None])
+def test_sweep_message_comes_back_as_it_was(part: str, sweep: object) -> None:
+    """Certroll reads a queue message about a part of a sweep back unchanged, with and without its sweep."""
+    message = SweepMessage(part, sweep)  # type: ignore[arg-type]
+    assert SweepMessage.parse(message.body()) == message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"part": "secrets"}, {"part": f"{SUBSCRIPTION}/x"}, {"part": 1}, {"part": "orders", "sweep": "2026-12-01T06:00"}],
+)
+def test_sweep_message_of_no_part_is_refused(fields: dict[str, object]) -> None:
+    """A message about something that is no part of a sweep, or about a time without a zone, is refused."""
+    with pytest.raises(MessageInvalid):
+        SweepMessage.parse(json.dumps({"v": 1, **fields}))
 
 
 def test_names_in_messages_compare_without_case() -> None:
