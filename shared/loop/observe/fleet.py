@@ -39,10 +39,12 @@ from shared.domain.fleet.sites import ServerFarm, Site
 from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
 from shared.loop.observe.remembering import Remembering
+from shared.loop.observe.shared_listings import SharedListings
 from shared.loop.observe.targets import Scope, Targets, plans_in
 from shared.loop.observe.view import View
 from shared.loop.pool import Pool
 from shared.ports import Ports
+from shared.ports.fleet_reads import Reads
 
 Followed = Callable[[VaultCertificateRef], bool]
 
@@ -96,6 +98,7 @@ def observe_fleet(
     now: datetime,
     targets: Targets,
     reread: timedelta = timedelta(0),
+    reads: Reads | None = None,
 ) -> Observation:
     """Look at the fleet of the given subscriptions, or of all subscriptions that the identity sees if none is given.
 
@@ -106,10 +109,10 @@ def observe_fleet(
     subscription.
 
     Certroll takes app settings from its memory if the app did not change, and reads them anew once in each interval
-    `reread`. With the interval 0 Certroll reads all settings.
+    `reread`. With the interval 0 Certroll reads all settings. Certroll takes each list from `reads` that has it.
     """
-    app_service = ports.app_service
-    view = View(app_service, pool)
+    app_service = ports.app_service if reads is None else SharedListings(ports.app_service, reads)
+    view = View(ports.app_service, pool, app_service)
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
         raise Denied("the identity sees no subscription: grant it the role that docs/reference/roles.md lists")

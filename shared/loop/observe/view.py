@@ -20,7 +20,7 @@ from shared.loop.observe.remembering import Remembering
 from shared.loop.observe.silence import Silence
 from shared.loop.observe.site import observe_settings
 from shared.loop.pool import Pool
-from shared.ports.app_service import AppService
+from shared.ports.app_service import AppService, Listings
 from shared.ports.environments import Environments
 
 Subject = TypeVar("Subject")
@@ -38,8 +38,9 @@ class View:
     Each resource that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
 
-    def __init__(self, app_service: AppService, pool: Pool) -> None:
+    def __init__(self, app_service: AppService, pool: Pool, listings: Listings | None = None) -> None:
         self._app_service = app_service
+        self._listings = listings or app_service
         self._pool = pool
         self.blind_spots: list[BlindSpot] = []
         self._asked = set[SiteRef]()
@@ -102,7 +103,7 @@ class View:
         self, subscriptions: tuple[str, ...], productions: tuple[SeenSite, ...], private: frozenset[Thumbprint]
     ) -> tuple[WebspaceCertificate, ...]:
         """Return the certificates of all webspaces, then the certificates that belong to one site alone."""
-        listed = self.each_subscription(self._app_service.certificates, subscriptions)
+        listed = self.each_subscription(self._listings.certificates, subscriptions)
         copies = tuple(sorted(listed, key=lambda copy: copy.ref))
         return (*self._dated(copies, productions, private), *self._site_certificates(productions))
 
@@ -145,7 +146,7 @@ class View:
         uploads = (copy for copy in copies if copy.is_upload and copy.thumbprint in private)
         concerned = {copy.ref for copy in uploads if copy.in_environment or copy.webspace in hosted}
         subscriptions = sorted({ref.subscription for ref in concerned})
-        answers = self._pool.map(partial(_or_error, self._app_service.uploaded_at), subscriptions)
+        answers = self._pool.map(partial(_or_error, self._listings.uploaded_at), subscriptions)
         dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
         return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
@@ -153,7 +154,7 @@ class View:
         """Return the certificates that belong to single sites on Flex Consumption plans."""
         where = {site.ref: site.webspace for site, _ in productions if site.flex and site.webspace is not None}
         copies = self.each(
-            lambda ref: self._app_service.site_certificates(ref, where[ref]),
+            lambda ref: self._listings.site_certificates(ref, where[ref]),
             sorted(where),
             lambda ref, why: BlindSpot(f"certificates of {ref}", why, ref.subscription, where[ref]),
         )
@@ -180,7 +181,7 @@ class View:
         asking = sorted(where.keys() - self._asked)
         self._asked.update(asking)
         self._public += self.each(
-            lambda ref: self._app_service.public_certificates(ref, where[ref]),
+            lambda ref: self._listings.public_certificates(ref, where[ref]),
             asking,
             lambda ref, why: BlindSpot(
                 f"public certificates of {ref}", why, ref.subscription, where[ref], settings_only=True
@@ -195,10 +196,10 @@ class View:
         is_near: Callable[[Site], bool],
     ) -> tuple[SeenSite, ...]:
         """Return the sites, and the slots of each site that `is_near` accepts or whose webspace Azure does not name."""
-        parents = self.each_subscription(self._app_service.slot_parents, concerned)
+        parents = self.each_subscription(self._listings.slot_parents, concerned)
         near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
         slots = self.each(
-            self._app_service.slots,
+            self._listings.slots,
             sorted(parent for parent in set(parents) if parent in near),
             lambda ref, why: BlindSpot(f"the slots of {ref}", why, ref.subscription, near[ref]),
         )
@@ -277,7 +278,7 @@ class View:
         new = tuple(plan for plan in plans if plan not in self._compared)
         self._compared.update(new)
         named = self.each(
-            lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
+            lambda plan: _placed(plan.webspace, self._listings.sites_of_plan(plan)),
             new,
             lambda plan, why: BlindSpot(
                 f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
