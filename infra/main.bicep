@@ -175,7 +175,7 @@ param deleteGrace string = ''
 @description('One run deletes at most this many certificates of one vault certificate.')
 param maxDeletes string = ''
 
-@description('Certroll reads the settings of an app that did not change again after this time. 0: with each look.')
+@description('Certroll reads the settings of an app that did not change again after this time. 0: each time.')
 param settingsReread string = ''
 
 @description('The encryption of every PFX that Certroll uploads.')

@@ -83,9 +83,11 @@ def test_finding_closes_when_its_cause_is_gone(install: Install) -> None:
 
 @pytest.mark.parametrize("blind", ["an app's settings", "the vault"])
 def test_finding_stays_open_while_nobody_can_look(install: Install, blind: str) -> None:
-    """If Certroll cannot read an app of the webspace, or the vault, the finding stays open until it can."""
+    """If Certroll cannot read changed settings of the webspace, or the vault, the finding stays open until it can."""
     world, installation = uncovered(install)
     renew(world)
+    shop = next(site for site in world.web.sites.values() if site.full_name == "shop")
+    world.meddle(shop, edit=lambda values: {**values, "FEATURE": "on"})
     if blind == "the vault":
         world.vaults[VAULT].deny(operations={"*"})
     else:

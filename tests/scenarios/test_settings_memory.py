@@ -19,7 +19,7 @@ MOMENTS = pytest.mark.parametrize("moves", [True, False], ids=["writes move the 
 
 
 def reads(world: World) -> Counter[str]:
-    """Return how often Certroll read the settings of each site and slot since the last call, and begin anew."""
+    """Return how often Certroll read the settings of each site and slot since the last call, and begin again."""
     found = Counter(
         entry.path.removesuffix(READ).rpartition("/sites/")[2]
         for entry in world.journal.entries()

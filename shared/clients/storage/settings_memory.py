@@ -1,7 +1,7 @@
 """Store what Certroll remembers of each app's settings in the table `certrollsettings`.
 
 The PartitionKey is the subscription, and the RowKey the hash of the site or slot. A lost row costs one read of Azure,
-so an unreadable row counts as none and is written anew. A row of a later release stays as it is.
+so an unreadable row counts as none and is written again. A row of a later release stays as it is.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Decide which remembered app settings Certroll reads anew before the run of a vault certificate changes something.
+"""Decide which remembered app settings Certroll reads again before the run of a vault certificate changes something.
 
 A memory is as old as CERTROLL_SETTINGS_REREAD at most, and somebody may have changed the settings since. An app that
 names the old thumbprint meanwhile needs a copy of the old version before a sync, and keeps a copy from its deletion.

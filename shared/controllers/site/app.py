@@ -74,7 +74,7 @@ class App:
 
 
 def forget_settings(app: App) -> None:
-    """Forget the settings of the app, so that the next look reads what Certroll is about to write.
+    """Forget the settings of the app, so that the next inspection reads what Certroll is about to write.
 
     Some writes of settings do not move the moment by which Certroll notices a change (azure-cli recordings).
     """

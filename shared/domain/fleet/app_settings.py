@@ -113,7 +113,7 @@ class SiteSettings:
     no_lists: frozenset[str] = frozenset()
     """The names of list settings whose value is no list of thumbprints, such as a reference, or `*` as a root list."""
     sealed: Sealed | None = field(default=None, compare=False, repr=False)
-    """What only a memory of the settings has, None for settings that Certroll has read from Azure in this look."""
+    """What only a memory of the settings has, None for settings that Certroll has just read from Azure."""
 
     @property
     def remembered(self) -> bool:

@@ -1,7 +1,7 @@
 """What Certroll remembers of an app's settings, so that it reads the settings again only after they changed.
 
 App Service moves the moment `lastModifiedTimeUtc` of a site when somebody writes its app settings (64 of 67 recorded
-writes, azure-cli test_webapp_config_appsettings and others). Certroll also reads the settings anew once in each
+writes, azure-cli test_webapp_config_appsettings and others). Certroll also reads the settings again once in each
 interval, because some writes move no moment.
 
 A memory has a thumbprint in plain only where the setting is about certificates by definition: an entry of one of the

@@ -51,10 +51,10 @@ Followed = Callable[[VaultCertificateRef], bool]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One look at the fleet, in which Certroll can still read remembered settings anew."""
+    """One inspection of the fleet, in which Certroll can still read what it only remembers."""
 
     fleet: Fleet
-    """The fleet as the look shows it. Some app settings may be remembered."""
+    """The fleet as the inspection shows it. Some app settings may be remembered."""
     _view: View
     _scope: Scope
     _followed: Followed
@@ -63,7 +63,7 @@ class Observation:
     """The certificates without the public certificates of sites."""
 
     def with_fresh(self, refs: Collection[SiteRef]) -> "Observation":
-        """Read the settings of the sites and slots from Azure, and return the look with these settings.
+        """Read the settings of the sites and slots from Azure, and return the inspection with these settings.
 
         Settings that Azure does not show are missing afterwards, and become a blind spot (something that Certroll could
         not read). Certroll reads public certificates that only the new settings make necessary.
@@ -75,7 +75,7 @@ class Observation:
         return self.with_settings((*others, *read))
 
     def with_settings(self, settings: tuple[SiteSettings, ...]) -> "Observation":
-        """Return the look with the given settings, and with the public certificates that they make necessary."""
+        """Return the inspection with the given settings, and with the public certificates that they make necessary."""
         fleet = self.fleet
         public = _public_certificates(self._view, self._scope, fleet.plans, fleet.sites, settings, self._listed)
         return replace(
@@ -108,7 +108,7 @@ def observe_fleet(
     reference has only if `followed` accepts the vault object of the reference. Raises Denied if the identity sees no
     subscription.
 
-    Certroll takes app settings from its memory if the app did not change, and reads them anew once in each interval
+    Certroll takes app settings from its memory if the app did not change, and reads them again once in each interval
     `reread`. With the interval 0 Certroll reads all settings. Certroll takes each list from `reads` that has it.
     """
     app_service = ports.app_service if reads is None else SharedListings(ports.app_service, reads)

@@ -1,7 +1,7 @@
-"""Take the app settings that did not change from Certroll's memory, and keep in it what a look reads.
+"""Take the app settings that did not change from Certroll's memory, and keep in it what an inspection reads.
 
 A memory only saves requests. If the storage account fails, Certroll reads the settings from Azure, and says so in a log
-line. What a look reads is stored while the look goes on, so that a run which ends early keeps it.
+line. What an inspection reads is stored while the inspection goes on, so that a run which ends early keeps it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,11 +19,11 @@ from shared.telemetry import event
 BATCH = 50
 """How many memories Certroll stores at once, which is one transaction of Table storage (clients/storage/tables.py)."""
 MOST_FORGOTTEN = 100
-"""How many memories of missing sites a look deletes, with one request each. Later looks delete the others."""
+"""How many memories of missing sites an inspection deletes, with one request each. Later inspections delete more."""
 
 
 class Remembering:
-    """The memory of app settings, as one look at the fleet uses it."""
+    """The memory of app settings, as one inspection of the fleet uses it."""
 
     def __init__(self, memory: SettingsMemory, now: datetime, interval: timedelta) -> None:
         """Begin without any memory. `interval` is CERTROLL_SETTINGS_REREAD, and 0 makes Certroll read each time."""
@@ -59,7 +59,7 @@ class Remembering:
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Store at the end what `note` has not stored yet, also if the look ends early."""
+        """Store at the end what `note` has not stored yet, also if the inspection ends early."""
         try:
             yield
         finally:
@@ -85,8 +85,8 @@ class Remembering:
     def forget_gone(self, sites: Iterable[SiteRef], listed: Iterable[SiteRef], unsure: Collection[str]) -> None:
         """Delete the memories of sites and slots that Azure no longer has.
 
-        `sites` are all sites and slots that the look has seen, and `listed` the sites whose slots it has listed. In the
-        subscriptions `unsure` the look could not see everything. A wrong deletion costs one read.
+        `sites` are all sites and slots that the inspection has seen, and `listed` the sites whose slots it has listed.
+        In the subscriptions `unsure` the inspection could not see everything. A wrong deletion costs one read.
         """
         seen, with_slots = {ref.resource_id for ref in sites}, {ref.resource_id for ref in listed}
         for subscription in self._rows.keys() - unsure:

@@ -172,8 +172,8 @@ class View:
 
         A site may use a public certificate if a tag names the site, or if the site's load list
         (WEBSITE_LOAD_CERTIFICATES) names a thumbprint that no certificate of the webspace has. `mates` are sites that
-        share an App Service plan with an app that needs a root certificate. Certroll asks for each site once in a look,
-        and returns what it has read in the whole look.
+        share an App Service plan with an app that needs a root certificate. Certroll asks for each site once in an
+        inspection, and returns what it has read in the whole inspection.
         """
         lacking = _lacking(sites, settings, certificates)
         named = (site for site in sites if site.ref.name in targets)
@@ -273,7 +273,7 @@ class View:
     def compare_with_plans(self, plans: Iterable[ServerFarm], seen: frozenset[SiteRef]) -> None:
         """Note as blind spots (resources that Certroll could not read) the sites that only the list of a plan names.
 
-        Certroll lists the sites of each plan once in a look.
+        Certroll lists the sites of each plan once in an inspection.
         """
         new = tuple(plan for plan in plans if plan not in self._compared)
         self._compared.update(new)

@@ -61,8 +61,11 @@ class SettingsChange(Traits):
         """Read the app's settings, compare them with the plan, write them once, and return when Azure shows the edits.
 
         Raises Conflict if another setting changed after Certroll built the plan, or if an edit no longer applies.
+        Raises Conflict also if the plan comes from remembered settings, which show no change of another setting.
         """
         site = self.settings.site
+        if self.settings.remembered:
+            raise Conflict(f"{self.subject}: Certroll only remembers the settings; Certroll plans again")
         seen = ports.app_service.settings_to_edit(site)
         if all_done(seen.values, self.edits):
             return False

@@ -72,7 +72,7 @@ def test_what_may_be_a_secret_is_remembered_as_a_digest() -> None:
 
 
 def test_a_fleet_that_was_read_stays_as_it_is() -> None:
-    """Settings that Certroll has read in this look do not change, whatever Certroll knows."""
+    """Settings that Certroll has read in this inspection do not change, whatever Certroll knows."""
     fleet = Fleet(NOW, settings=(READ,), certificates=(copy("web", OLD),))
     assert recalled(fleet, fleet.thumbprints) is fleet
     mixed = replace(fleet, settings=(READ, known()))

@@ -1,4 +1,4 @@
-"""A look takes app settings that did not change from Certroll's memory, and stores what it reads while it goes on."""
+"""An inspection takes unchanged app settings from Certroll's memory, and stores what it reads while it goes on."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -97,7 +97,7 @@ def stored() -> tuple[MemoryTables, SettingsMemory]:
 
 
 def test_look_that_ends_early_keeps_what_it_read(pool: Pool) -> None:
-    """If the time of a run ends in the middle of a look, the next look reads only what the first could not."""
+    """If the time of a run ends during an inspection, the next inspection reads only what the first could not."""
     tables, memory = stored()
     sites = apps(BATCH + 9)
     azure = Azure({str(sites[-3].ref): OutOfTime("over")})
@@ -148,7 +148,7 @@ def test_odd_memory_is_read_anew(pool: Pool) -> None:
     ("failing", "calls"), [(("of",), ["of"]), (("put",), ["of", "put"]), (("forget",), ["of", "put", "put", "forget"])]
 )
 def test_failing_storage_costs_no_look(pool: Pool, failing: tuple[str, ...], calls: list[str]) -> None:
-    """If storage fails, Certroll reads all settings from Azure, and asks for its memory no second time in this look."""
+    """If storage fails, Certroll reads all settings from Azure, and asks storage no second time in this inspection."""
     memory, azure, sites = FailingMemory(*failing), Azure(), apps(BATCH + 1)
     view = View(azure, pool)  # type: ignore[arg-type]  # only the settings are read
     remembering = Remembering(memory, NOW, DAY)

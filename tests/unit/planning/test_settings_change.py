@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.errors import Conflict, NotSettled, OutcomeUnknown
-from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, AppSettings, SettingEdit, VaultReference
+from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, AppSettings, Sealed, SettingEdit, VaultReference
 from shared.domain.fleet.settings_editing import inverse
 from shared.domain.fleet.settings_reading import read_settings
 from shared.planning.acting.settings_change import SettingsChange
@@ -245,3 +245,12 @@ def test_projection_fetches_what_references_lead_to() -> None:
     unknown = replace(led[0], active=None), *led[1:]
     without = snapshot(lineage=lineage(current=None), settings=(before,))
     assert change.project(without).fleet.settings == (named(OLD, NEW, led=unknown),)
+
+
+def test_nothing_is_written_from_memory() -> None:
+    """A change that was planned from remembered settings ends before any request, even if only its setting is there."""
+    only = replace(read_settings(app_settings({"PIN": OLD})), digests={}, sealed=Sealed(1))
+    case = Case(RollAppSettings(only, (SettingEdit("PIN", NEW, (OLD,), OLD),), WEST), {"PIN": OLD}, {"PIN": NEW})
+    with pytest.raises(Conflict, match="Certroll only remembers the settings"):
+        case.perform()
+    assert case.azure.asked == []
