@@ -59,7 +59,7 @@ def _look(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool, r
     An inspection that uses what another run has read answers for nobody else, because it began before its number.
     """
     ref, looks, rivals = message.ref, run.ports.looks, Rivals(run)
-    sight = Sight(run.ports.fleet_reads, None if redelivered else message.mark)
+    sight = Sight(run.ports.fleet_reads, None if redelivered else message.mark, continues=not fresh)
     try:
         last = looks.last(ref)
     except RecordUnreadable:  # without numbers each message looks for itself

@@ -31,7 +31,6 @@ from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.closing import gone_from
 from shared.planning.plan import Plan
-from shared.ports.fleet_reads import Reads
 from shared.ports.storage import Lease
 
 
@@ -94,12 +93,12 @@ def _planned(run: Run, lineage: Lineage, rollout: Rollout, now: datetime, sight:
     Certroll takes settings that did not change from its memory. As long as the plan would write where settings are
     remembered, Certroll reads these settings from Azure and plans again, so that it writes nothing from memory.
     """
-    observation = _observed(run, lineage, now, sight.look())
+    observation = _observed(run, lineage, rollout, now, sight)
     while True:
         snapshot = _snapshot(run, lineage, rollout, observation.fleet)
         plan = planner.plan(snapshot, run.intent)
         if sight.shared and needs_own_look(snapshot, plan, run.intent):
-            observation = _observed(run, lineage, now, sight.look())
+            observation = _observed(run, lineage, rollout, now, sight)
             continue
         doubtful = to_read(snapshot, plan, run.intent)
         if not doubtful:
@@ -108,7 +107,7 @@ def _planned(run: Run, lineage: Lineage, rollout: Rollout, now: datetime, sight:
         observation = observation.with_fresh(doubtful)
 
 
-def _observed(run: Run, lineage: Lineage, now: datetime, reads: Reads) -> Observation:
+def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime, sight: Sight) -> Observation:
     """Look at webspaces that hold a version of the vault certificate, and at sites that the certificate's tags name."""
     return observe_fleet(
         run.ports,
@@ -119,7 +118,8 @@ def _observed(run: Run, lineage: Lineage, now: datetime, reads: Reads) -> Observ
         now,
         Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
         run.intent.settings_reread,
-        reads,
+        sight.look(),
+        sight.rebound(rollout),
     )
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from shared.controllers.certificate.admission import unrecorded
 from shared.domain.intent import Intent
+from shared.domain.names import SiteRef
+from shared.domain.rollout.rollout import Rollout
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.planning.plan import Phase, Plan
 from shared.ports.fleet_reads import FleetReads, Reads
@@ -16,6 +18,8 @@ class Sight:
     fleet_reads: FleetReads
     mark: str | None
     """The mark of the moment at which the run was asked for, or None if the run looks for itself."""
+    continues: bool
+    """True if the run continues a renewal after a wait."""
     shared: bool = False
     """True if the latest inspection of the run used what other runs have read."""
 
@@ -25,6 +29,13 @@ class Sight:
         known = None if mark is None else self.fleet_reads.since(mark)
         self.shared = known is not None
         return known or self.fleet_reads.begin()
+
+    def rebound(self, rollout: Rollout) -> frozenset[SiteRef]:
+        """Return the sites and slots that the renewal itself has changed since the run before, with other sites.
+
+        A change of a binding moves the moment by which Certroll notices changed app settings.
+        """
+        return frozenset(record.site for record in rollout.records) if self.continues else frozenset()
 
 
 def needs_own_look(snapshot: Snapshot, plan: Plan, intent: Intent) -> bool:

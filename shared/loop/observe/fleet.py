@@ -99,6 +99,7 @@ def observe_fleet(
     targets: Targets,
     reread: timedelta = timedelta(0),
     reads: Reads | None = None,
+    rebound: Collection[SiteRef] = (),
 ) -> Observation:
     """Look at the fleet of the given subscriptions, or of all subscriptions that the identity sees if none is given.
 
@@ -109,7 +110,8 @@ def observe_fleet(
     subscription.
 
     Certroll takes app settings from its memory if the app did not change, and reads them again once in each interval
-    `reread`. With the interval 0 Certroll reads all settings. Certroll takes each list from `reads` that has it.
+    `reread`. With the interval 0 Certroll reads all settings. Certroll takes each list from `reads` that has it. The
+    settings of sites that the renewal has `rebound` stay remembered for a while, although their moments have moved.
     """
     app_service = ports.app_service if reads is None else SharedListings(ports.app_service, reads)
     view = View(ports.app_service, pool, app_service)
@@ -124,7 +126,7 @@ def observe_fleet(
     plans = view.each_subscription(app_service.plans, concerned)
     sites = view.with_slots(productions, concerned, scope.is_listed)
     view.note_silos(site for site, _ in sites)
-    memory = Remembering(ports.settings_memory, now, reread)
+    memory = Remembering(ports.settings_memory, now, reread, rebound)
     settings = view.settings((site for site, _ in sites if scope.is_near(site)), followed, memory)
     with_slots = (site.ref for site, _ in productions if scope.is_listed(site))
     unsure = {spot.subscription for spot in view.blind_spots if spot.hides_sites}
