@@ -9,6 +9,7 @@ from shared.domain.names import VaultName
 from shared.ports.app_service import AppService
 from shared.ports.clock import Clock
 from shared.ports.environments import Environments
+from shared.ports.fleet_reads import FleetReads
 from shared.ports.journal import (
     AppRestarts,
     DeadLetters,
@@ -61,6 +62,7 @@ class Ports:
     sweeps: Sweeps
     looks: Looks
     settings_memory: SettingsMemory
+    fleet_reads: FleetReads
     leases: Leases
     queue: Queue
     clock: Clock

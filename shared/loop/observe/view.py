@@ -19,7 +19,7 @@ from shared.loop.observe.reads import Reads
 from shared.loop.observe.remembering import Remembering
 from shared.loop.observe.site import observe_settings
 from shared.loop.pool import Pool
-from shared.ports.app_service import AppService
+from shared.ports.app_service import AppService, Listings
 from shared.ports.environments import Environments
 
 Subject = TypeVar("Subject")
@@ -37,10 +37,17 @@ class View(Reads):
     Each resource that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
 
-    def __init__(self, app_service: AppService, pool: Pool, check_time: Callable[[], None] | None = None) -> None:
-        """Begin without blind spots. `check_time` is that of `Reads`."""
+    def __init__(
+        self,
+        app_service: AppService,
+        pool: Pool,
+        check_time: Callable[[], None] | None = None,
+        listings: Listings | None = None,
+    ) -> None:
+        """Begin without blind spots. `check_time` is that of `Reads`. Without `listings` Azure shows the lists."""
         super().__init__(pool, check_time)
         self._app_service = app_service
+        self._listings = listings or app_service
         self._asked = set[SiteRef]()
         """The sites and slots whose public certificates Certroll has read."""
         self._public: list[WebspaceCertificate] = []
@@ -51,7 +58,7 @@ class View(Reads):
         self, subscriptions: tuple[str, ...], productions: tuple[SeenSite, ...], private: frozenset[Thumbprint]
     ) -> tuple[WebspaceCertificate, ...]:
         """Return the certificates of all webspaces, then the certificates that belong to one site alone."""
-        listed = self.each_subscription(self._app_service.certificates, subscriptions)
+        listed = self.each_subscription(self._listings.certificates, subscriptions)
         copies = tuple(sorted(listed, key=lambda copy: copy.ref))
         return (*self._dated(copies, productions, private), *self._site_certificates(productions))
 
@@ -95,7 +102,7 @@ class View(Reads):
         concerned = {copy.ref for copy in uploads if copy.in_environment or copy.webspace in hosted}
         subscriptions = sorted({ref.subscription for ref in concerned})
         ask = self._pool.map if self._check_time is None else self._pool.each
-        answers = ask(partial(self._read_or_error, self._app_service.uploaded_at), subscriptions)
+        answers = ask(partial(self._read_or_error, self._listings.uploaded_at), subscriptions)
         dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
         return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
@@ -103,7 +110,7 @@ class View(Reads):
         """Return the certificates that belong to single sites on Flex Consumption plans."""
         where = {site.ref: site.webspace for site, _ in productions if site.flex and site.webspace is not None}
         copies = self.each(
-            lambda ref: self._app_service.site_certificates(ref, where[ref]),
+            lambda ref: self._listings.site_certificates(ref, where[ref]),
             sorted(where),
             lambda ref, why: BlindSpot(f"certificates of {ref}", why, ref.subscription, where[ref]),
         )
@@ -130,7 +137,7 @@ class View(Reads):
         asking = sorted(where.keys() - self._asked)
         self._asked.update(asking)
         self._public += self.each(
-            lambda ref: self._app_service.public_certificates(ref, where[ref]),
+            lambda ref: self._listings.public_certificates(ref, where[ref]),
             asking,
             lambda ref, why: BlindSpot(
                 f"public certificates of {ref}", why, ref.subscription, where[ref], settings_only=True
@@ -145,10 +152,10 @@ class View(Reads):
         is_near: Callable[[Site], bool],
     ) -> tuple[SeenSite, ...]:
         """Return the sites, and the slots of each site that `is_near` accepts or whose webspace Azure does not name."""
-        parents = self.each_subscription(self._app_service.slot_parents, concerned)
+        parents = self.each_subscription(self._listings.slot_parents, concerned)
         near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
         slots = self.each(
-            self._app_service.slots,
+            self._listings.slots,
             sorted(parent for parent in set(parents) if parent in near),
             lambda ref, why: BlindSpot(f"the slots of {ref}", why, ref.subscription, near[ref]),
         )
@@ -228,7 +235,7 @@ class View(Reads):
         new = tuple(plan for plan in plans if plan not in self._compared)
         self._compared.update(new)
         named = self.each(
-            lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
+            lambda plan: _placed(plan.webspace, self._listings.sites_of_plan(plan)),
             new,
             lambda plan, why: BlindSpot(
                 f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
