@@ -42,6 +42,8 @@ class View:
         self._app_service = app_service
         self._pool = pool
         self.blind_spots: list[BlindSpot] = []
+        self._near: dict[SiteRef, Site] = {}
+        """The sites and slots whose settings Certroll has read or remembers."""
         self._asked = set[SiteRef]()
         """The sites and slots whose public certificates Certroll has read."""
         self._public: list[WebspaceCertificate] = []
@@ -56,6 +58,7 @@ class View:
         *,
         one_answers: bool = False,
         note: Callable[[Found], None] = lambda _: None,
+        others: Iterable[str] = (),
     ) -> tuple[Found, ...]:
         """Read the resources of each subject, such as a subscription, and return all resources.
 
@@ -65,13 +68,14 @@ class View:
 
         Certroll gives a subscription up if Azure puts off or does not answer more than a tolerated number of its
         requests: all its other subjects become blind spots without a request. Raises Transient if Certroll gives up
-        every subscription. With `one_answers`, the subjects are subscriptions, and this function raises Transient if
-        Azure answers for none of them, or leaves more than a tolerated number of requests without an answer.
+        every subscription. `others` has the subscriptions of further subjects, which count although they need no
+        request. With `one_answers`, the subjects are subscriptions, and this function raises Transient if Azure answers
+        for none of them, or leaves more than a tolerated number of requests without an answer.
         """
         subjects = tuple(subjects)
         found: list[Found] = []
         places = ["" if one_answers else hidden(subject, "").subscription for subject in subjects]
-        silence = Silence(places, one_answers=one_answers)
+        silence = Silence((*places, *others), one_answers=one_answers)
         pairs = tuple(zip(places, subjects, strict=True))
         with self._pool.results(
             lambda pair: silence.heard(pair[0], partial(_or_error, read, pair[1])), pairs
@@ -177,7 +181,7 @@ class View:
         lacking = _lacking(sites, settings, certificates)
         named = (site for site in sites if site.ref.name in targets)
         where = {site.ref: site.webspace for site in (*lacking, *named, *mates) if site.webspace is not None}
-        asking = sorted(where.keys() - self._asked)
+        asking, before = sorted(where.keys() - self._asked), tuple(ref.subscription for ref in self._asked)
         self._asked.update(asking)
         self._public += self.each(
             lambda ref: self._app_service.public_certificates(ref, where[ref]),
@@ -185,6 +189,7 @@ class View:
             lambda ref, why: BlindSpot(
                 f"public certificates of {ref}", why, ref.subscription, where[ref], settings_only=True
             ),
+            others=before,
         )
         return tuple(sorted(self._public, key=lambda copy: copy.ref))
 
@@ -243,18 +248,21 @@ class View:
         reads.
         """
         where = {site.ref: site for site in sites}
+        self._near.update(where)
         known = {} if fresh else memory.recall(where.values())
         quiet = {
             ref for ref, settings in known.items() if not any(followed(led.ref) for led in settings.vault_references)
         }
+        asking = sorted(where.keys() - quiet)
         with memory.saving():
             found = self.each(
                 lambda ref: Listing((observe_settings(self._app_service, ref, followed, known.get(ref)),)),
-                sorted(where.keys() - quiet),
+                asking,
                 lambda ref, why: BlindSpot(
                     f"app settings of {ref}", why, ref.subscription, where[ref].webspace, settings_only=True
                 ),
                 note=lambda settings: memory.note(where[settings.site], settings),
+                others=(ref.subscription for ref in self._near.keys() - set(asking)),
             )
         self.blind_spots.extend(
             BlindSpot(
@@ -275,6 +283,7 @@ class View:
         Certroll lists the sites of each plan once in an inspection.
         """
         new = tuple(plan for plan in plans if plan not in self._compared)
+        before = tuple(plan.webspace.subscription for plan in self._compared)
         self._compared.update(new)
         named = self.each(
             lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
@@ -282,6 +291,7 @@ class View:
             lambda plan, why: BlindSpot(
                 f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
             ),
+            others=before,
         )
         self.blind_spots.extend(
             BlindSpot(f"site {ref}", "its plan names it, the listing does not", webspace.subscription, webspace)
