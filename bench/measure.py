@@ -82,7 +82,7 @@ def counts(entries: tuple[Entry, ...]) -> dict[str, int]:
 def _kind(entry: Entry) -> str:
     if entry.method == "GET":
         return "read"
-    return "post" if entry.method == "POST" and entry.path.endswith(SETTINGS_READ.rstrip("$")) else "write"
+    return "post" if entry.method == "POST" and entry.path.endswith(SETTINGS_READ) else "write"
 
 
 @contextmanager
