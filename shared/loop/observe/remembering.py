@@ -25,11 +25,17 @@ MOST_FORGOTTEN = 100
 class Remembering:
     """The memory of app settings, as one inspection of the fleet uses it."""
 
-    def __init__(self, memory: SettingsMemory, now: datetime, interval: timedelta) -> None:
-        """Begin without any memory. `interval` is CERTROLL_SETTINGS_REREAD, and 0 makes Certroll read each time."""
+    def __init__(
+        self, memory: SettingsMemory, now: datetime, interval: timedelta, rebound: Collection[SiteRef] = ()
+    ) -> None:
+        """Begin without any memory. `interval` is CERTROLL_SETTINGS_REREAD, and 0 makes Certroll read each time.
+
+        `rebound` are the sites and slots whose host names the renewal has moved, which it looks at once more.
+        """
         self._memory = memory
         self._now = now
         self._interval = interval
+        self._rebound = rebound
         self._rows: dict[str, Mapping[str, Memory]] = {}
         self._unsaved: dict[str, list[Memory]] = {}
         self._has_failed = False
@@ -43,7 +49,8 @@ class Remembering:
         found: dict[SiteRef, SiteSettings] = {}
         for site in sites if self._is_on else ():
             memory = self._of(site.ref.subscription).get(site.ref.resource_id)
-            if memory is None or must_read(site, memory, self._now, self._interval):
+            rebound = site.ref in self._rebound
+            if memory is None or must_read(site, memory, self._now, self._interval, rebound=rebound):
                 continue
             settings = remembered(site.ref, memory.text)
             if settings is not None:
