@@ -118,8 +118,8 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime, sight
         now,
         Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
         run.intent.settings_reread,
-        sight.look(),
-        sight.rebound(rollout),
+        reads=sight.look(),
+        rebound=sight.rebound(rollout),
     )
 
 
