@@ -6,10 +6,10 @@ next result.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bench.scheduler import Scheduler, Signal
 from shared.domain.errors import OutOfTime
@@ -26,19 +26,19 @@ class SharedPool(Pool):
         """Begin without threads. At most `most` threads work at the same time."""
         super().__init__(most, "bench")
         self._scheduler = scheduler
-        self._threads = _Crew(most, scheduler)  # type: ignore[assignment] # it has the one method that Pool needs
+        self._threads = _Crew(most, scheduler)
 
     @contextmanager
     def _begun(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> Iterator[_Batch[Result]]:
-        batch = _SharedBatch(self._scheduler, self._end(), [_task_of(work, subject) for subject in subjects])
-        waiting = deque(batch.tasks)
-        for _ in batch.tasks[: self._most]:
+        tasks = [_task_of(work, subject) for subject in subjects]
+        batch, waiting = _SharedBatch(self._scheduler, self._end(), tasks), deque(tasks)
+        for _ in tasks[: self._most]:
             self._threads.submit(self._do_next, waiting)
         try:
             yield batch
         finally:
             waiting.clear()
-            begun = [task for task in batch.tasks if not task.future.cancel()]
+            begun = [task for task in tasks if not task.future.cancel()]
             while not all(task.future.done() for task in begun):
                 self._scheduler.wait(batch.ended)
             for task in begun:
@@ -71,21 +71,23 @@ class _SharedBatch(_Batch[Result]):
         return self._ended.get_nowait()
 
 
-class _Crew:
+class _Crew(ThreadPoolExecutor):
     """The threads of a pool. A thread ends as soon as it finds no work."""
 
     def __init__(self, most: int, scheduler: Scheduler) -> None:
+        super().__init__(most)
         self._most = most
         self._scheduler = scheduler
         self._at_work = 0
         self._waiting: deque[Callable[[], object]] = deque()
 
-    def submit(self, work: Callable[..., object], *arguments: object) -> None:
-        """Do the work when a thread is free. The work must handle its own errors."""
-        self._waiting.append(partial(work, *arguments))
+    def submit(self, work: Callable[..., Result], /, *arguments: Any, **named: Any) -> Future[Result]:  # noqa: ANN401 - as the base class
+        """Begin the work when a thread is free. A pool of Certroll never asks for this future."""
+        self._waiting.append(partial(work, *arguments, **named))
         if self._at_work < self._most:
             self._at_work += 1
             self._scheduler.spawn(self._work)
+        return Future()
 
     def _work(self) -> None:
         while self._waiting:
