@@ -21,6 +21,7 @@ from bench.process import need_of
 from local.azure.scripting.journal import Entry
 from local.azure.server import ARM_HOST
 from local.yardstick import yardstick
+from shared.clients.pace import Asked
 
 REFUSED = 429
 FORGET_PEAK = Path("/proc/self/clear_refs")
@@ -52,6 +53,7 @@ class Measure:
             posts_from=self._posts or "",
             seconds=round(hosted.scheduler.seconds - seconds, 1),
             **counts(world.journal.entries()),
+            kinds=kinds(world.journal.entries()),
             floor_seconds=round(floor.seconds, 1),
             floor_requests=floor.requests,
             yardsticks=round(processor * len(self._yardsticks) / math.fsum(self._yardsticks), 1),
@@ -77,6 +79,15 @@ def counts(entries: tuple[Entry, ...]) -> dict[str, int]:
         "vault": sum(".vault." in entry.host for entry in entries),
         "refused": sum(entry.status == REFUSED for entry in arm),
     }
+
+
+def kinds(entries: tuple[Entry, ...]) -> dict[str, int]:
+    """Return how many requests of each method and path Azure received, the most frequent first.
+
+    The parts of a path at the places of names are left out.
+    """
+    asked = (Asked.of(entry.method, f"https://{entry.host}{entry.path}") for entry in entries if entry.principal)
+    return dict(Counter(f"{kind.kind}{' of Key Vault' * ('.vault.' in kind.place)}" for kind in asked).most_common())
 
 
 def _kind(entry: Entry) -> str:
