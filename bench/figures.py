@@ -38,6 +38,9 @@ class Figures:
     failed: dict[str, int] = field(default_factory=dict)
     """How often runs failed, by kind of error."""
 
+    kinds: dict[str, int] = field(default_factory=dict)
+    """The number of requests of each method and path without names, the most frequent first."""
+
     @property
     def requests(self) -> int:
         """The requests to ARM, with those that Azure refused."""

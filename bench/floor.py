@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.limits import ARM_SECONDS, OWN, READS, WRITES, Bucket, SettingsPosts
+from bench.limits import ARM_SECONDS, OWN, READS, WRITES, SettingsPosts
+from local.azure.scripting.limits import Limit
 from local.azure.world import World
 from shared.runtime import READERS
 
@@ -64,7 +65,7 @@ def _seconds(needed: Needed, posts: SettingsPosts, left: float) -> float:
     return max(_bucket_seconds(requests, bucket, left) for requests, bucket in taken)
 
 
-def _bucket_seconds(requests: int, bucket: Bucket, left: float) -> float:
+def _bucket_seconds(requests: int, bucket: Limit, left: float) -> float:
     """Return how long a full bucket takes to admit the requests, if the share `left` of it stays untouched."""
     return max(requests - bucket.size * (1 - left), 0.0) / bucket.refill
 

@@ -37,7 +37,7 @@ def day(size: Size, posts: SettingsPosts) -> Iterator[Figures]:
                 for name in itertools.islice(renewed, at[hour]):
                     world.vaults[VAULT].renew(name, not_after=world.clock.now() + LIFETIME)
                     hosted.first.look_at(VAULT, name)
-                hosted.at_once([hosted.first.sweep_everything, lambda: hosted.serve(HOUR)])
+                hosted.at_once([hosted.first.begin_sweep, lambda: hosted.serve(HOUR)])
                 next_hour(hosted)
             return {"renewals": len(due), "stale bindings": stale(world)}
 
@@ -59,7 +59,7 @@ def year(size: Size, posts: SettingsPosts) -> Iterator[Figures]:
                     renewals += 1
                 hosted.serve()
                 for _ in range(EVERY.days):
-                    hosted.at_once([hosted.first.sweep_everything])
+                    hosted.at_once([hosted.first.begin_sweep])
                     hosted.serve()
                     hosted.scheduler.sleep(24 * HOUR.total_seconds())
                 most[0] = max(most[0], most_copies(world))

@@ -36,7 +36,7 @@ def sweeps(size: Size, hours: int, posts: SettingsPosts) -> Iterator[Figures]:
 
         def swept() -> Counts:
             before = said.count("sweep.completed")
-            hosted.at_once([hosted.first.sweep_everything])
+            hosted.at_once([hosted.first.begin_sweep])
             hosted.serve(HOUR, until=lambda: said.count("sweep.completed") > before)
             return {"completed": said.count("sweep.completed") - before}
 
