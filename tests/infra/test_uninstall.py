@@ -464,5 +464,5 @@ def test_certificate_with_a_blank_in_its_name_is_not_taken_for_another(run: Run)
     changes = {**fleet_answers(), **settings_of_fleet("x\n"), ALL: answered(ALL) + row, deleted: ""}
     name = other.rpartition("/")[2]
     ended = run(changes, f"{GROUP}\n{name}\n{name}\n{name}\n{name}\n", options="-f")
-    assert f"{other} old: its name has no thumbprint." in ended.lines("keep")
+    assert f"{other} old: its name has no thumbprint." in ended.said
     assert deleted not in ended.removed
