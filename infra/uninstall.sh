@@ -167,7 +167,7 @@ journal() { # FILTER
 # Azure silently leaves out of its lists what a person may not read, so a list counts only with this right on all of it.
 whole() { # SUBSCRIPTION
   url="/subscriptions/$1/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
-  query="value[?contains(actions, '*') || contains(actions, '*/read')].length(notActions[?ends_with(@, '/read') || @=='*'])"
+  query="value[?contains(actions, '*') || contains(actions, '*/read')].length(notActions[?ends_with(@, '/read') || ends_with(@, '/Read') || ends_with(@, '*')])"
   if ! readable=$(look rest --method get --url "$url" --query "$query" --output tsv) ||
     ! printf '%s\n' "$readable" | grep -qx 0; then
     ask "Azure shows you only a part of subscription $1. You need Reader on the whole subscription."
