@@ -37,8 +37,8 @@ class Reads:
         hidden: Callable[[Subject, str], BlindSpot],
         *,
         one_answers: bool = False,
-        some_known: bool = False,
         note: Callable[[Found], None] = lambda _: None,
+        others: Iterable[str] = (),
     ) -> tuple[Found, ...]:
         """Read the resources of each subject, such as a subscription, and return all resources.
 
@@ -48,15 +48,15 @@ class Reads:
 
         Certroll gives a subscription up if Azure puts off or does not answer more than a tolerated number of its
         requests: all its other subjects become blind spots without a request. Raises Transient if Certroll gives up
-        every subscription, unless Certroll knows some of the resources without a read (`some_known`): then silence says
-        nothing about all of Azure. With `one_answers`, the subjects are subscriptions, and this function raises
-        Transient if Azure answers for none of them, or leaves more than a tolerated number of requests without an
-        answer.
+        every subscription and knows nothing without a request. `others` has the subscriptions of further subjects,
+        which Certroll knows already, and which count as answered. With `one_answers`, the subjects are subscriptions,
+        and this function raises Transient if Azure answers for none of them, or leaves more than a tolerated number of
+        requests without an answer.
         """
-        subjects = tuple(subjects)
+        subjects, others = tuple(subjects), tuple(others)
         found: list[Found] = []
         places = ["" if one_answers else hidden(subject, "").subscription for subject in subjects]
-        silence = Silence(places, one_answers=one_answers)
+        silence = Silence((*places, *others), one_answers=one_answers)
         pairs = tuple(zip(places, subjects, strict=True))
 
         def heard(pair: tuple[str, Subject]) -> Listing[Found] | AzureError | OutOfTime:
@@ -66,7 +66,7 @@ class Reads:
             for subject in subjects:
                 answer = self._next_answer(answers)
                 # if Certroll has given every subscription up, it assumes that Azure is down
-                if isinstance(answer, Transient) and silence.is_everywhere and not some_known:
+                if isinstance(answer, Transient) and silence.is_everywhere and not others:
                     raise answer
                 if isinstance(answer, OutOfTime):
                     self.blind_spots.append(replace(hidden(subject, str(answer)), reason=Reason.OUT_OF_TIME))

@@ -4,6 +4,7 @@ A memory only saves requests. If the storage account fails, Certroll reads the s
 line. What an inspection reads is stored while the inspection goes on, so that a run which ends early keeps it.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -20,6 +21,9 @@ BATCH = 50
 """How many memories Certroll stores at once, which is one transaction of Table storage (clients/storage/tables.py)."""
 MOST_FORGOTTEN = 100
 """How many memories of missing sites an inspection deletes, with one request each. Later inspections delete more."""
+
+_SLOT = re.compile(r"/slots/[^/]+$")
+"""The end of a slot's resource id. A resource group or a site may have the name `slots`."""
 
 
 class Remembering:
@@ -98,7 +102,7 @@ class Remembering:
         seen, with_slots = {ref.resource_id for ref in sites}, {ref.resource_id for ref in listed}
         for subscription in self._rows.keys() - unsure:
             unseen = sorted(self._rows[subscription].keys() - seen)
-            owners = ((resource_id, resource_id.partition("/slots/")[0]) for resource_id in unseen)
+            owners = ((resource_id, _SLOT.sub("", resource_id)) for resource_id in unseen)
             gone = [resource_id for resource_id, owner in owners if owner not in seen or owner in with_slots]
             if gone and not self._has_failed:
                 with self._failing():

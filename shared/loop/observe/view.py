@@ -48,6 +48,8 @@ class View(Reads):
         super().__init__(pool, check_time)
         self._app_service = app_service
         self._listings = listings or app_service
+        self._near: dict[SiteRef, Site] = {}
+        """The sites and slots whose settings Certroll has read or remembers."""
         self._asked = set[SiteRef]()
         """The sites and slots whose public certificates Certroll has read."""
         self._public: list[WebspaceCertificate] = []
@@ -134,7 +136,7 @@ class View(Reads):
         lacking = _lacking(sites, settings, certificates)
         named = (site for site in sites if site.ref.name in targets)
         where = {site.ref: site.webspace for site in (*lacking, *named, *mates) if site.webspace is not None}
-        asking = sorted(where.keys() - self._asked)
+        asking, before = sorted(where.keys() - self._asked), tuple(ref.subscription for ref in self._asked)
         self._asked.update(asking)
         self._public += self.each(
             lambda ref: self._listings.public_certificates(ref, where[ref]),
@@ -142,6 +144,7 @@ class View(Reads):
             lambda ref, why: BlindSpot(
                 f"public certificates of {ref}", why, ref.subscription, where[ref], settings_only=True
             ),
+            others=before,
         )
         return tuple(sorted(self._public, key=lambda copy: copy.ref))
 
@@ -200,19 +203,21 @@ class View(Reads):
         reads.
         """
         where = {site.ref: site for site in sites}
+        self._near.update(where)
         known = {} if fresh else memory.recall(where.values())
         quiet = {
             ref for ref, settings in known.items() if not any(followed(led.ref) for led in settings.vault_references)
         }
+        asking = sorted(where.keys() - quiet)
         with memory.saving():
             found = self.each(
                 lambda ref: Listing((observe_settings(self._app_service, ref, followed, known.get(ref)),)),
-                sorted(where.keys() - quiet),
+                asking,
                 lambda ref, why: BlindSpot(
                     f"app settings of {ref}", why, ref.subscription, where[ref].webspace, settings_only=True
                 ),
-                some_known=bool(quiet),
                 note=lambda settings: memory.note(where[settings.site], settings),
+                others=(ref.subscription for ref in self._near.keys() - set(asking)),
             )
         self.blind_spots.extend(
             BlindSpot(
@@ -233,6 +238,7 @@ class View(Reads):
         Certroll lists the sites of each plan once in an inspection.
         """
         new = tuple(plan for plan in plans if plan not in self._compared)
+        before = tuple(plan.webspace.subscription for plan in self._compared)
         self._compared.update(new)
         named = self.each(
             lambda plan: _placed(plan.webspace, self._listings.sites_of_plan(plan)),
@@ -240,6 +246,7 @@ class View(Reads):
             lambda plan, why: BlindSpot(
                 f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
             ),
+            others=before,
         )
         self.blind_spots.extend(
             BlindSpot(f"site {ref}", "its plan names it, the listing does not", webspace.subscription, webspace)

@@ -97,7 +97,7 @@ def test_silence_of_the_few_that_are_read_hides_only_them(pool: Pool, some_known
 
     subjects = [f"site-{number}" for number in range(30)]
     if some_known:
-        assert view.each(silent, subjects, hidden, some_known=True) == ()
+        assert view.each(silent, subjects, hidden, others=["a"]) == ()
         assert len(view.blind_spots) == len(subjects)
     else:
         with pytest.raises(Unavailable):
