@@ -30,6 +30,9 @@ from local.azure.world import World
 from shared.clients.connect import Connections
 from shared.domain.deadline import Deadline
 from shared.domain.endpoints import CloudName, StorageAddress
+from shared.domain.messages import Cause
+from shared.domain.names import VaultCertificateRef
+from shared.loop.asks import ask_for_look
 from shared.loop.run import Run
 from shared.runtime import PROBES, READERS, SPARING_READERS
 from tests.in_process import in_process
@@ -112,6 +115,10 @@ class Instance(Installation):
         connected = self._connections.ports(deadline, sparing=sparing)
         ports = replace(self.storage.under(connected), queue=self.queue, **self._sight)
         return Run.start(ports, self.intent, self._sparing_pool if sparing else self.pool, deadline, self._probes)
+
+    def look_at(self, vault: str, name: str, cause: Cause = Cause.EVENT, kind: str = "certificate") -> None:
+        """Queue a message for a vault object, as Certroll does for an event, so that renewals can share a look."""
+        ask_for_look(self.start(), VaultCertificateRef.parse(vault, kind, name), cause)
 
     def start_sparing(self) -> Run:
         """Return a run whose reads leave a third of Azure's request limits to other runs."""
