@@ -16,7 +16,8 @@ from local.console.sweeps import run_sweep
 from local.patience import HANG
 
 LOOK_EVERY = 0.1
-SLEEPING = re.compile(r"^(\S+Z) INFO host\.sleeps: Sleeping for ", re.MULTILINE)
+SLEEPING = re.compile(r"^(\S+Z) INFO host\.sleeps: Sleeping for (?!0\.050 )", re.MULTILINE)
+"""A sleep of the hosted app, except those of 50 ms in which a run waits for the end of another run's read (ADR 67)."""
 
 
 class Told(NamedTuple):
