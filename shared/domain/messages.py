@@ -148,7 +148,7 @@ class CertificateMessage:
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no queue message for the certificate follows, the hourly sweep (a timer function) starts the next run.
+        If no queue message for the certificate follows, the hourly sweep starts the next run.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits, after=None, mark=None)
@@ -187,7 +187,7 @@ class SiteMessage:
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no queue message for the site follows, the hourly sweep (a timer function) starts the next run.
+        If no queue message for the site follows, the hourly sweep starts the next run.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)
@@ -222,7 +222,7 @@ class EnvironmentMessage:
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no queue message for the environment follows, the hourly sweep (a timer function) starts the next run.
+        If no queue message for the environment follows, the hourly sweep starts the next run.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)

@@ -113,7 +113,7 @@ def test_message_of_another_process_shares_nothing(install: Install) -> None:
     assert counts == [2, 2]
 
 
-def test_run_that_finds_nothing_or_deletes_looks_for_itself(install: Install) -> None:
+def test_run_without_a_step_looks_for_itself(install: Install) -> None:
     """A run without a step that syncs or binds takes no other run's word for it, and lists the fleet itself."""
     world = small_world()
     installation = install(world)
