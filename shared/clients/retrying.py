@@ -4,8 +4,8 @@ A call that Azure throttles is repeated when Azure says that it accepts requests
 down before). Any other call is repeated after a random wait that grows.
 
 The retries of azure-core are switched off for ARM and Key Vault, so that attempts do not multiply. If all retries of a
-call to Azure fail, the run ends, and the queue delivers the run's message again after minutes. The sweep (a timer
-function of Certroll) checks the vault certificate again after hours.
+call to Azure fail, the run ends, and the queue delivers the run's message again after minutes. The hourly
+sweep checks the vault certificate again.
 """
 
 from collections.abc import Callable, Iterator
