@@ -12,7 +12,7 @@ usage: infra/uninstall.sh -g GROUP [-s SUBSCRIPTION]... [-m SCOPE]... [-f | -q]
   -s  the id of one more subscription: Certroll served it earlier, or it holds a vault
   -m  the id of a private link scope of Azure Monitor with an entry of the installation
   -f  afterwards ask for each certificate that Certroll left in your apps, one by one
-  -q  quick: do not look for these certificates, which takes about a second for each app
+  -q  quick: do not look for these certificates, which takes seconds for each app
 
 take  removed if you say so     keep  stays     DO   do this first     ASK   could not look: find out
 END
@@ -315,15 +315,17 @@ END
 # The names of Certroll's uploads, public certificates and roots begin with certroll-, and uploads have a tag. An import
 # by the tag certroll-import-to has the name that az gives, so nothing tells it from an import by a person.
 fleet_of() { # SUBSCRIPTION
-  if ! all=$(look resource list --subscription "$1" --query '[].[type, id, tags."certroll-lineage"]' --output tsv); then
+  # A value of a tag may have tabs and line ends, which would look like further resources.
+  query="[].[type, id, contains(tags.\"certroll-lineage\" || '', '/')]"
+  if ! all=$(look resource list --subscription "$1" --query "$query" --output tsv); then
     ask "The resources of subscription $1 could not be read. You need Reader there, or leave the fleet out with -q."
     return
   fi
-  while IFS=$tab read -r kind id lineage; do
+  while IFS=$tab read -r kind id tagged; do
     case $(echo "$kind" | lower) in
     microsoft.web/certificates)
-      case "$(part "$id" 9)$tab$lineage" in
-      [cC]ertroll-* | *"$tab"*/*) left_there="$left_there$id$line" ;;
+      case "$(part "$id" 9)$tab$tagged" in
+      [cC]ertroll-* | *"$tab"True) left_there="$left_there$id$line" ;;
       esac
       ;;
     microsoft.web/sites | microsoft.web/sites/slots) [ "$id" = "$app" ] || app_of_fleet "$id" ;;
