@@ -135,7 +135,8 @@ def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
     """Choose the apps whose settings Certroll may update now, and return the progress with records of these apps."""
     done = Plan(tuple(step for step in plan.steps if step.subject not in progress.stopped), plan.skips)
     apps = roll_records(work.snapshot, done, work.run.intent, fresh=work.is_fresh)
-    return replace(progress, rollout=_admit_apps(work, apps, progress.rollout))
+    awaiting = any(skip.reason.passes for skip in plan.skips) or bool(progress.rollout.unfinished(work.snapshot.now))
+    return replace(progress, rollout=_admit_apps(work, apps, replace(progress.rollout, awaiting=awaiting)))
 
 
 def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:
