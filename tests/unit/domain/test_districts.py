@@ -11,14 +11,20 @@ from shared.domain.fleet.districts import Districts, Key, keys_of
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.settings_memory import digest_of
 from shared.domain.names import Thumbprint, Webspace
+from shared.domain.rollout.rollout import Rollout
+from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.concern import concerned
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.tags import IMPORT_TO
 from shared.planning import planner
 from tests.build import (
     APPLY,
     ASE,
+    EAST,
     FRESH,
     HOST,
+    LINEAGE,
     NEW,
     NORTH,
     OLD,
@@ -29,8 +35,12 @@ from tests.build import (
     copy,
     environment,
     farm,
+    lineage,
     mentions,
     named,
+    record,
+    roll,
+    rollout,
     site,
     site_ref,
     snapshot,
@@ -56,7 +66,7 @@ def with_foreign(number: int) -> Fleet:
 
 def steps_of_plan(fleet: Fleet) -> int:
     """Return how many functions Python calls for the plan of one vault certificate, after the fleet is divided."""
-    districts, lineage, calls = Districts.of(fleet), snapshot().lineage, 0
+    districts, calls = Districts.of(fleet), 0
 
     def count(_: FrameType, event: str, __: object) -> None:
         nonlocal calls
@@ -64,7 +74,7 @@ def steps_of_plan(fleet: Fleet) -> int:
 
     sys.setprofile(count)
     try:
-        plan = planner.plan(Snapshot(lineage, concerned(districts, lineage, FRESH), FRESH), APPLY)
+        plan = planner.plan(Snapshot(LINEAGE, concerned(districts, LINEAGE, FRESH), FRESH), APPLY)
     finally:
         sys.setprofile(None)
     assert plan.steps
@@ -138,3 +148,24 @@ def test_what_a_plan_looks_for_leads_to_the_part(found: str) -> None:
     """A plan finds each resource that has the certificate, or that a tag names, and no other webspace."""
     fleet, key = FOUND[found]
     assert part_of(fleet, key) == {"api"}
+
+
+NAMING = lineage(tags=((IMPORT_TO.name, "rg-web/api"),))
+JOURNAL = {
+    "site": rollout(record(SiteState.PENDING, site="api", webspace=EAST), first=None),
+    "app": rollout(rolls=(replace(roll(RollState.STALE, site="api"), webspace=EAST),), first=None),
+    "webspace": rollout(first=NORTH),
+    "earlier import": Rollout("v2", held=frozenset({(NORTH, OTHER)})),
+}
+
+
+@pytest.mark.parametrize("known", JOURNAL)
+def test_what_the_journal_knows_belongs_to_the_part(known: str) -> None:
+    """A plan sees each site that the journal has for the version, even if the site has none of its certificates now."""
+    assert concerned(Districts.of(TWO), LINEAGE, FRESH).sites == ()
+    assert [found.ref for found in concerned(Districts.of(TWO), LINEAGE, JOURNAL[known]).sites] == [API.ref]
+
+
+def test_place_in_a_tag_belongs_to_the_part() -> None:
+    """A plan sees the place that a tag of the vault certificate names, although the place has no certificate yet."""
+    assert [found.ref for found in concerned(Districts.of(TWO), NAMING, FRESH).sites] == [API.ref]
