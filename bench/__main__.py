@@ -15,7 +15,7 @@ from bench.bars import judge, missing
 from bench.catalogue import SCENARIOS
 from bench.figures import Figures
 from bench.limits import SettingsPosts
-from bench.report import KEPT, bars_table, figures_table, write
+from bench.report import KEPT, bars_table, figures_table, kinds_table, write
 
 OUT = Path("build/bench.json")
 APART = {"memory": memory.main, "versus-az": versus_az.main}
@@ -36,7 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     scenario = SCENARIOS[chosen.name]
     knobs = [SettingsPosts(chosen.posts)] if chosen.posts else scenario.knobs
     figures = [found for posts in knobs for found in scenario.run(posts)]
-    print(json.dumps([found.to_json() for found in figures]) if chosen.json else figures_table(figures))
+    if chosen.json:
+        print(json.dumps([found.to_json() for found in figures]))
+    else:
+        print(figures_table(figures), kinds_table(figures), sep="\n")
     return 0
 
 

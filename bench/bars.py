@@ -4,11 +4,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bench.figures import ALL_BOUND, COLD, CONTOSO, EVERYWHERE, FULL, IN_ALL, PLANNING, WARM, Figures
-from bench.sizes import CROWDED, LARGE, MIDDLE, PLANNED, WIDE
+from bench.figures import (
+    A_YEAR,
+    ALL_BOUND,
+    COLD,
+    CONTOSO,
+    EVERYWHERE,
+    FULL,
+    IN_ALL,
+    MOST_COPIES,
+    PLANNING,
+    WARM,
+    Figures,
+)
+from bench.sizes import CROWDED, LARGE, MIDDLE, PLANNED, TINY, WIDE
 
 OVER_FLOOR = 1.2
 """How many times the floor a piece of work may take that uses the whole of a bucket."""
+COPIES = 3
+"""How many copies of a certificate a webspace holds at most: one that sites use, and one for each of the two renewals
+in the life of a certificate that is renewed after a third of it. The grace is at most a third, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,10 @@ def _over_floor(figures: Figures) -> float:
     return figures.seconds / figures.floor_seconds if figures.floor_seconds else 0.0
 
 
+def _copies(figures: Figures) -> float:
+    return figures.more.get(MOST_COPIES, 0.0)
+
+
 BARS: tuple[Bar, ...] = (
     Bar(WARM, str(MIDDLE), "seconds", 10, _seconds),
     Bar(WARM, str(MIDDLE), "reads of settings", 90, lambda figures: figures.posts),
@@ -54,6 +73,7 @@ BARS: tuple[Bar, ...] = (
     Bar(EVERYWHERE, str(WIDE), "requests", 34_000, _requests),
     Bar(ALL_BOUND, CONTOSO, "requests", 130, _requests),
     Bar(IN_ALL, CONTOSO, "requests", 180, _requests),
+    Bar(A_YEAR, str(TINY), "copies in a webspace", COPIES * TINY.lineages / TINY.webspaces, _copies),
     Bar(FULL, str(CROWDED), "MB", 1_500, lambda figures: figures.memory_mb, counts=False),
     Bar(PLANNING, str(PLANNED), "yardsticks", 100, lambda figures: figures.yardsticks, counts=False),
     Bar(PLANNING, str(PLANNED), "MB", 400, lambda figures: figures.memory_mb, counts=False),

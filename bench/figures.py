@@ -7,6 +7,7 @@ COLD, WARM, EVERYWHERE = "sweep cold", "sweep warm", "one wildcard everywhere"
 ALL_BOUND, IN_ALL = "contoso's four renewals, all bound", "contoso's four renewals, in all"
 FULL, PLANNING = "one instance with full queues", "planning"
 CONTOSO = "Contoso"
+A_YEAR, MOST_COPIES = "a year of 45-day certificates", "most copies in a webspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class Figures:
     """Further counts of the scenario, by name."""
     failed: dict[str, int] = field(default_factory=dict)
     """How often runs failed, by kind of error."""
+
+    kinds: dict[str, int] = field(default_factory=dict)
+    """The number of requests of each method and path without names, the most frequent first."""
 
     @property
     def requests(self) -> int:

@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.limits import ARM_SECONDS, OWN, READS, WRITES, Bucket, SettingsPosts
+from bench.limits import ARM_SECONDS, OWN, READS, WRITES, SettingsPosts
+from local.azure.scripting.limits import Limit
 from local.azure.world import World
 from shared.runtime import READERS
 
@@ -64,7 +65,7 @@ def _seconds(needed: Needed, posts: SettingsPosts, left: float) -> float:
     return max(_bucket_seconds(requests, bucket, left) for requests, bucket in taken)
 
 
-def _bucket_seconds(requests: int, bucket: Bucket, left: float) -> float:
+def _bucket_seconds(requests: int, bucket: Limit, left: float) -> float:
     """Return how long a full bucket takes to admit the requests, if the share `left` of it stays untouched."""
     return max(requests - bucket.size * (1 - left), 0.0) / bucket.refill
 
@@ -89,6 +90,35 @@ def look(world: World, changed: int | None = None, *, webspaces: bool = True) ->
             posts = math.ceil(changed * posts / max(per.total(), 1))
         found.append(Needed(lists + of_plans, posts))
     return tuple(found)
+
+
+def carry(world: World, *thumbprints: str) -> tuple[Needed, ...]:
+    """Return what the renewal of certificates needs in each subscription, if Azure moves the bindings of a copy.
+
+    The lists of a look once, the settings of each site in a webspace with a copy once, one write of each copy with a
+    read before and after it, and one read of each site that Azure moves.
+    """
+    copies = [copy for copy in world.web.certificates.values() if copy.thumbprint in thumbprints]
+    webspaces = {copy.webspace.key: copy.webspace for copy in copies}
+    sites = {site.id: site for webspace in webspaces.values() for site in world.web.sites_in(webspace)}
+    found = []
+    for subscription, listed in zip(world.subscriptions, look(world, webspaces=False), strict=True):
+        own = [site for site in sites.values() if site.subscription.lower() == subscription]
+        moved = sum(any(host.thumbprint in thumbprints for host in site.hosts.values()) for site in own)
+        writes = sum(copy.subscription.lower() == subscription for copy in copies)
+        plans = len({site.plan_id.lower() for site in own})
+        found.append(Needed(listed.reads + plans + 2 * writes + moved, len(own), writes))
+    return tuple(found)
+
+
+def each_app(world: World, further_writes: int) -> tuple[Needed, ...]:
+    """Return what a change of the settings of each site needs: a read before the write, the write, and a read after it.
+
+    `further_writes` counts the writes of certificates in each subscription, each with a read before and after it.
+    """
+    return tuple(
+        Needed(need.reads + 2 * further_writes, 2 * need.posts, need.posts + further_writes) for need in look(world)
+    )
 
 
 def _pages(entries: int, size: int) -> int:

@@ -30,8 +30,11 @@ from local.azure.world import World
 from shared.clients.connect import Connections
 from shared.domain.deadline import Deadline
 from shared.domain.endpoints import CloudName, StorageAddress
+from shared.domain.messages import Cause
+from shared.domain.names import VaultCertificateRef
+from shared.loop.asks import ask_for_look
 from shared.loop.run import Run
-from shared.runtime import PROBES, READERS
+from shared.runtime import PROBES, READERS, SPARING_READERS
 from tests.in_process import in_process
 from tests.scenarios.installation import Installation, Message, WorldQueue
 from tests.scenarios.storage import MemoryStorage, Storage
@@ -101,15 +104,25 @@ class Instance(Installation):
         )
         super().__init__(world, storage, self._connections.ports(), SharedPool(READERS, scheduler), **intent)
         self.queue = queues
+        self._sparing_pool = SharedPool(SPARING_READERS, scheduler)
         self._probes = SharedPool(PROBES, scheduler)
         self._sight: dict[str, Any] = {"tls_probe": WorldHandshakes(world), "app_probe": WorldProbes(world)}
         self.running: Counter[str] = Counter()
 
-    def start(self) -> Run:
+    def start(self, *, sparing: bool = False) -> Run:
         """Return a run that starts now, as `shared/runtime.py` starts it."""
         deadline = Deadline.of_run(self.clock.now())
-        ports = replace(self.storage.under(self._connections.ports(deadline)), queue=self.queue, **self._sight)
-        return Run.start(ports, self.intent, self.pool, deadline, self._probes)
+        connected = self._connections.ports(deadline, sparing=sparing)
+        ports = replace(self.storage.under(connected), queue=self.queue, **self._sight)
+        return Run.start(ports, self.intent, self._sparing_pool if sparing else self.pool, deadline, self._probes)
+
+    def look_at(self, vault: str, name: str, cause: Cause = Cause.EVENT, kind: str = "certificate") -> None:
+        """Queue a message for a vault object, as Certroll does for an event, so that renewals can share a look."""
+        ask_for_look(self.start(), VaultCertificateRef.parse(vault, kind, name), cause)
+
+    def start_sparing(self) -> Run:
+        """Return a run whose reads leave a third of Azure's request limits to other runs."""
+        return self.start(sparing=True)
 
 
 class Hosted:

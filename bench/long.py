@@ -3,12 +3,11 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
-from bench.figures import Figures
+from bench.figures import A_YEAR, MOST_COPIES, Figures
 from bench.fleets import CLIENT, ROOT, VAULT, apps, root_apps, tenants
-from bench.floor import Floor, floor, look
+from bench.floor import Floor, each_app, floor, look
 from bench.limits import SettingsPosts
 from bench.measure import Measure
 from bench.scenarios import HOUR, HOURS, Counts, fleet, next_hour
@@ -37,7 +36,7 @@ def day(size: Size, posts: SettingsPosts) -> Iterator[Figures]:
                 for name in itertools.islice(renewed, at[hour]):
                     world.vaults[VAULT].renew(name, not_after=world.clock.now() + LIFETIME)
                     hosted.first.look_at(VAULT, name)
-                hosted.at_once([hosted.first.sweep_everything, lambda: hosted.serve(HOUR)])
+                hosted.at_once([hosted.first.begin_sweep, lambda: hosted.serve(HOUR)])
                 next_hour(hosted)
             return {"renewals": len(due), "stale bindings": stale(world)}
 
@@ -59,13 +58,13 @@ def year(size: Size, posts: SettingsPosts) -> Iterator[Figures]:
                     renewals += 1
                 hosted.serve()
                 for _ in range(EVERY.days):
-                    hosted.at_once([hosted.first.sweep_everything])
+                    hosted.at_once([hosted.first.begin_sweep])
                     hosted.serve()
                     hosted.scheduler.sleep(24 * HOUR.total_seconds())
                 most[0] = max(most[0], most_copies(world))
-            return {"renewals": renewals, "most copies in a webspace": most[0], "stale bindings": stale(world)}
+            return {"renewals": renewals, MOST_COPIES: most[0], "stale bindings": stale(world)}
 
-        yield Measure(hosted, str(size), posts).part("a year of 45-day certificates", Floor(), passed)
+        yield Measure(hosted, str(size), posts).part(A_YEAR, Floor(), passed)
 
 
 def roll(size: Size, posts: SettingsPosts) -> Iterator[Figures]:
@@ -79,8 +78,7 @@ def roll(size: Size, posts: SettingsPosts) -> Iterator[Figures]:
             hosted.serve(timedelta(hours=12))
             return {"validated": sum(state == "Validated" for state in hosted.first.rolls().values())}
 
-        needs = [replace(need, writes=size.sites + 2 * size.webspaces) for need in look(world)]
-        least = floor(needs, posts, steps=12)
+        least = floor(each_app(world, 2 * size.webspaces), posts, steps=12)
         yield Measure(hosted, str(size), posts).part("a roll of app settings", least, carried)
 
 
@@ -95,8 +93,8 @@ def root(size: Size, posts: SettingsPosts) -> Iterator[Figures]:
             hosted.serve(timedelta(hours=12))
             return {f"apps {state}": float(number) for state, number in Counter(hosted.first.rolls().values()).items()}
 
-        needs = [replace(need, writes=size.sites + size.webspaces) for need in look(world)]
-        yield Measure(hosted, str(size), posts).part("one root in root lists", floor(needs, posts, steps=12), carried)
+        least = floor(each_app(world, size.webspaces), posts, steps=12)
+        yield Measure(hosted, str(size), posts).part("one root in root lists", least, carried)
 
 
 def stale(world: World) -> int:

@@ -21,6 +21,7 @@ from bench.process import need_of
 from local.azure.scripting.journal import Entry
 from local.azure.server import ARM_HOST
 from local.yardstick import yardstick
+from shared.clients.pace import Asked
 
 REFUSED = 429
 FORGET_PEAK = Path("/proc/self/clear_refs")
@@ -52,6 +53,7 @@ class Measure:
             posts_from=self._posts or "",
             seconds=round(hosted.scheduler.seconds - seconds, 1),
             **counts(world.journal.entries()),
+            kinds=kinds(world.journal.entries()),
             floor_seconds=round(floor.seconds, 1),
             floor_requests=floor.requests,
             yardsticks=round(processor * len(self._yardsticks) / math.fsum(self._yardsticks), 1),
@@ -79,10 +81,19 @@ def counts(entries: tuple[Entry, ...]) -> dict[str, int]:
     }
 
 
+def kinds(entries: tuple[Entry, ...]) -> dict[str, int]:
+    """Return how many requests of each method and path Azure received, the most frequent first.
+
+    The parts of a path at the places of names are left out.
+    """
+    asked = (Asked.of(entry.method, f"https://{entry.host}{entry.path}") for entry in entries if entry.principal)
+    return dict(Counter(f"{kind.kind}{' of Key Vault' * ('.vault.' in kind.place)}" for kind in asked).most_common())
+
+
 def _kind(entry: Entry) -> str:
     if entry.method == "GET":
         return "read"
-    return "post" if entry.method == "POST" and entry.path.endswith(SETTINGS_READ.rstrip("$")) else "write"
+    return "post" if entry.method == "POST" and entry.path.endswith(SETTINGS_READ) else "write"
 
 
 @contextmanager

@@ -6,14 +6,14 @@ next result.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from bench.scheduler import Scheduler, Signal
 from shared.domain.errors import OutOfTime
-from shared.loop.pool import LATE, Pool, _Batch, _Task
-from shared.telemetry import collecting, present_run, working_for
+from shared.loop.pool import LATE, Pool, _Batch, _Task, _task_of
 
 Subject = TypeVar("Subject")
 Result = TypeVar("Result")
@@ -26,15 +26,19 @@ class SharedPool(Pool):
         """Begin without threads. At most `most` threads work at the same time."""
         super().__init__(most, "bench")
         self._scheduler = scheduler
-        self._crew = _Crew(most, scheduler)
+        self._threads = _Crew(most, scheduler)
 
     @contextmanager
     def _begun(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> Iterator[_Batch[Result]]:
-        batch = _SharedBatch(self._scheduler, self._end(), [self._begin(work, subject) for subject in subjects])
+        tasks = [_task_of(work, subject) for subject in subjects]
+        batch, waiting = _SharedBatch(self._scheduler, self._end(), tasks), deque(tasks)
+        for _ in tasks[: self._most]:
+            self._threads.submit(self._do_next, waiting)
         try:
             yield batch
         finally:
-            begun = [task for task in batch.tasks if not task.future.cancel()]
+            waiting.clear()
+            begun = [task for task in tasks if not task.future.cancel()]
             while not all(task.future.done() for task in begun):
                 self._scheduler.wait(batch.ended)
             for task in begun:
@@ -45,16 +49,6 @@ class SharedPool(Pool):
             return self._scheduler.seconds + self._seconds_left()
         except OutOfTime:
             return self._scheduler.seconds
-
-    def _begin(self, work: Callable[[Subject], Result], subject: Subject) -> _Task[Result]:
-        lines: list[str] = []
-        run = present_run()
-
-        def collected() -> Result:
-            with working_for(run), collecting(lines):
-                return work(subject)
-
-        return _Task(self._crew.submit(collected), lines)
 
 
 class _SharedBatch(_Batch[Result]):
@@ -77,33 +71,25 @@ class _SharedBatch(_Batch[Result]):
         return self._ended.get_nowait()
 
 
-class _Crew:
+class _Crew(ThreadPoolExecutor):
     """The threads of a pool. A thread ends as soon as it finds no work."""
 
     def __init__(self, most: int, scheduler: Scheduler) -> None:
+        super().__init__(most)
         self._most = most
         self._scheduler = scheduler
         self._at_work = 0
-        self._waiting: deque[tuple[Future[object], Callable[[], object]]] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()
 
-    def submit(self, work: Callable[[], Result]) -> Future[Result]:
-        """Return the future result of the work, which begins when a thread is free."""
-        future: Future[Result] = Future()
-        self._waiting.append((future, work))  # type: ignore[arg-type] # the future has the type of the work
+    def submit(self, work: Callable[..., Result], /, *arguments: Any, **named: Any) -> Future[Result]:  # noqa: ANN401 - as the base class
+        """Begin the work when a thread is free. A pool of Certroll never asks for this future."""
+        self._waiting.append(partial(work, *arguments, **named))
         if self._at_work < self._most:
             self._at_work += 1
             self._scheduler.spawn(self._work)
-        return future
+        return Future()
 
     def _work(self) -> None:
         while self._waiting:
-            future, work = self._waiting.popleft()
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = work()
-            except BaseException as error:  # noqa: BLE001 - the caller of the pool raises the error
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            self._waiting.popleft()()
         self._at_work -= 1

@@ -45,6 +45,14 @@ def _row(found: Figures) -> Iterable[object]:
     yield ", ".join(f"{name}: {number:,g}" for name, number in {**found.more, **found.failed}.items())
 
 
+def kinds_table(figures: Iterable[Figures]) -> str:
+    """Return a table with a row for each kind of request, and a column for each figure."""
+    figures = tuple(figures)
+    known = dict.fromkeys(kind for found in figures for kind in found.kinds)
+    head = ("requests", *(found.name for found in figures))
+    return _table(head, ((kind, *(_number(found.kinds.get(kind, 0)) for found in figures)) for kind in known))
+
+
 def bars_table(figures: Iterable[Figures]) -> str:
     """Return a table with a row for each bar and each setting of the knob."""
     head = ("what", "fleet", "settings from", "value", "at most", "measured", "holds")

@@ -1,15 +1,13 @@
 """The scenarios of the bench: each builds a fleet, does one piece of Certroll's work, and returns its figures."""
 
 import itertools
-from collections import Counter
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 
 from bench.figures import ALL_BOUND, COLD, CONTOSO, EVERYWHERE, IN_ALL, WARM, Figures
 from bench.fleets import VAULT, WILD, websites
-from bench.floor import floor, look
+from bench.floor import carry, floor, look
 from bench.instance import Hosted, shared_time
 from bench.limits import SHARE_LEFT, SettingsPosts, limit
 from bench.measure import Measure, heard
@@ -36,7 +34,7 @@ def sweeps(size: Size, hours: int, posts: SettingsPosts) -> Iterator[Figures]:
 
         def swept() -> Counts:
             before = said.count("sweep.completed")
-            hosted.at_once([hosted.first.sweep_everything])
+            hosted.at_once([hosted.first.begin_sweep])
             hosted.serve(HOUR, until=lambda: said.count("sweep.completed") > before)
             return {"completed": said.count("sweep.completed") - before}
 
@@ -71,9 +69,16 @@ def _touch(world: World, hour: int) -> int:
 
 
 def wildcard(size: Size, instances: int, posts: SettingsPosts) -> Iterator[Figures]:
-    """Yield the renewal of a wildcard that all sites use, from its event until each site is proven."""
+    """Yield the renewal of a wildcard that all sites use, from its event until each site is proven.
+
+    A sweep has read the fleet an hour before, as in each installation that runs for longer than an hour.
+    """
     with fleet(websites, size, posts, instances) as hosted:
         world = hosted.world
+        old = world.vaults[VAULT].certificates[WILD].newest.thumbprint
+        hosted.first.begin_sweep()
+        hosted.serve(HOUR)
+        next_hour(hosted)
         new = world.vaults[VAULT].renew(WILD).thumbprint
 
         def carried() -> Counts:
@@ -82,7 +87,7 @@ def wildcard(size: Size, instances: int, posts: SettingsPosts) -> Iterator[Figur
             proven = sum(state == "Proven" for state in hosted.first.states().values())
             return {"bound": bound(world, new), "proven": proven}
 
-        needs = [replace(need, writes=copies) for need, copies in zip(look(world), copies_in(world), strict=True)]
+        needs = carry(world, old)
         steps = 2 * max(need.reads for need in look(world, webspaces=False)) + 6
         least = floor(needs, posts, steps=steps, instances=instances)
         yield Measure(hosted, str(size), posts).part(EVERYWHERE, least, carried)
@@ -99,8 +104,7 @@ def _four_renewals(posts: SettingsPosts, name: str, *, whole: bool) -> Figures:
         world = hosted.world
         renewing = [(vault, cert) for vault, cert in world.renewing if not cert.endswith("client")]
         old = {world.vaults[vault].certificates[cert].newest.thumbprint for vault, cert in renewing}
-        bindings, copies = bound(world, *old), copies_in(world, old)
-        needs = [replace(need, writes=number) for need, number in zip(look(world), copies, strict=True)]
+        bindings, needs = bound(world, *old), carry(world, *old)
         for vault, cert in renewing:
             world.vaults[vault].renew(cert)
             hosted.first.look_at(vault, cert)
@@ -132,13 +136,3 @@ def bound(world: World, *thumbprints: str) -> int:
     """Return how many host names have a binding with one of the thumbprints."""
     hosts = (host for site in world.web.sites.values() for host in site.hosts.values())
     return sum(host.thumbprint in thumbprints for host in hosts)
-
-
-def copies_in(world: World, thumbprints: Container[str] | None = None) -> list[int]:
-    """Return for each subscription how many certificates it holds, or how many with one of the thumbprints."""
-    per = Counter(
-        copy.subscription.lower()
-        for copy in world.web.certificates.values()
-        if thumbprints is None or copy.thumbprint in thumbprints
-    )
-    return [per[subscription] for subscription in world.subscriptions]

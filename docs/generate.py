@@ -31,6 +31,7 @@ UNITS = {
     "h": timedelta(hours=1),
     "min": timedelta(minutes=1),
     "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
 }
 NUMBERS = {"_SECONDS": timedelta(seconds=1), "_HOURS": timedelta(hours=1)}
 """The unit of a constant that is a number and means a time, by the ending of its name."""

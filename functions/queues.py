@@ -3,9 +3,9 @@
 import azure.functions as func
 
 from functions import runtime
-from shared.controllers.intake.queues import on_certificate, on_environment, on_events, on_poison, on_site
+from shared.controllers.intake.queues import on_certificate, on_environment, on_events, on_poison, on_site, on_sweep
 from shared.domain.message_text import decoded
-from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, EVENTS, POISON_SUFFIX, SITES
+from shared.domain.messages import CERTIFICATES, ENVIRONMENTS, EVENTS, POISON_SUFFIX, SITES, SWEEPS
 
 STORAGE = "AzureWebJobsStorage"
 
@@ -44,6 +44,13 @@ def events_queue(message: func.QueueMessage) -> None:
         on_events(run, _text(message))
 
 
+@blueprint.queue_trigger(arg_name="message", queue_name=SWEEPS, connection=STORAGE)
+def sweeps_queue(message: func.QueueMessage) -> None:
+    """Do one part of a sweep, whose reads leave a third of Azure's request limits to the other queues."""
+    with runtime().run(sparing=True) as run:
+        on_sweep(run, _text(message))
+
+
 @blueprint.queue_trigger(arg_name="message", queue_name=CERTIFICATES + POISON_SUFFIX, connection=STORAGE)
 def certificates_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `certificates` that the Functions host gave up, usually after five failures."""
@@ -70,6 +77,13 @@ def events_poison(message: func.QueueMessage) -> None:
     """Record a message of the queue `events` that the Functions host gave up, usually after five failures."""
     with runtime().run() as run:
         on_poison(run, EVENTS, _text(message))
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=SWEEPS + POISON_SUFFIX, connection=STORAGE)
+def sweeps_poison(message: func.QueueMessage) -> None:
+    """Record a message of the queue `sweeps` that the Functions host gave up, usually after five failures."""
+    with runtime().run() as run:
+        on_poison(run, SWEEPS, _text(message))
 
 
 def _text(message: func.QueueMessage) -> str:

@@ -1,10 +1,10 @@
-"""Run two timers: the hourly check of all certificates, and the start of apps that Certroll left stopped."""
+"""Run two timers: the hourly begin of a sweep, and the start of apps that Certroll left stopped."""
 
 import azure.functions as func
 
 from functions import runtime
 from shared.controllers.environment.pending_starts import complete_pending_starts
-from shared.controllers.sweep.controller import sweep
+from shared.controllers.sweep.controller import begin_sweep
 from shared.controllers.sweep.schedule import ScheduleReport
 from shared.loop.own_threads import OwnThreads
 from shared.settings import strange_settings, sweep_schedule
@@ -26,12 +26,11 @@ blueprint = func.Blueprint()
 
 @blueprint.timer_trigger(arg_name="timer", schedule=SCHEDULE, use_monitor=True)
 def sweep_timer(timer: func.TimerRequest) -> None:
-    """Inspect vault certificates, environments, managed certificates and orders, and queue the work that they need."""
+    """Begin a sweep: put a message on the queue `sweeps` for each part of it."""
     if PROBLEM is not None:  # also if other settings are bad, and no run can start
         event("setting.ignored", detail=PROBLEM)
-    with runtime().run(sparing=True) as run:
-        event("sweep.started", past_due=timer.past_due)
-        sweep(run)
+    with runtime().run() as run:
+        begin_sweep(run, past_due=timer.past_due)
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule=EVERY_MINUTE, use_monitor=False)

@@ -169,7 +169,7 @@ param aseMaxUnavailable string = ''
 @description('on: Certroll also deletes superseded roots, and superseded certificates that people uploaded.')
 param deleteSuperseded string = ''
 
-@description('Certroll deletes a superseded certificate this long after its last user in the same webspace moved to a newer version.')
+@description('Certroll deletes a superseded certificate this long after its last user in the same webspace moved to a newer version, or a third of the certificate\'s life after it if that is shorter.')
 param deleteGrace string = ''
 
 @description('One run deletes at most this many certificates of one vault certificate.')

@@ -167,7 +167,7 @@ journal() { # FILTER
 # Azure silently leaves out of its lists what a person may not read, so a list counts only with this right on all of it.
 whole() { # SUBSCRIPTION
   url="/subscriptions/$1/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
-  query="value[?contains(actions, '*') || contains(actions, '*/read')].length(notActions[?ends_with(@, '/read') || @=='*'])"
+  query="value[?contains(actions, '*') || contains(actions, '*/read')].length(notActions[?ends_with(@, '/read') || ends_with(@, '/Read') || ends_with(@, '*')])"
   if ! readable=$(look rest --method get --url "$url" --query "$query" --output tsv) ||
     ! printf '%s\n' "$readable" | grep -qx 0; then
     ask "Azure shows you only a part of subscription $1. You need Reader on the whole subscription."
@@ -464,18 +464,22 @@ clean_fleet() {
   if ! used=$(used_thumbprints); then
     echo "ASK   The bindings and settings of an app could not be read, so every certificate stays." && return 1
   fi
-  # Nothing but thumbprints, and the asterisk of a load list, is kept of the settings.
-  used=$(printf '%s\n' "$used" | lower | grep -oE '[0-9a-f]{40}|^\*$' | sort -u) || true
-  for id in $left_there; do
+  everything=$(printf '%s\n' "$used" | grep -cE '(^|,)[[:space:]]*\*[[:space:]]*(,|$)') || true
+  # Blanks, colons and other marks do not count in a thumbprint (shared/domain/fleet/app_settings.py).
+  used=$(printf '%s' "$used" | lower | LC_ALL=C tr -cd '0-9a-z')
+  while read -r id <&3; do
+    [ -n "$id" ] || continue
     thumbprint=$(echo "$id" | lower | grep -oE '[0-9a-f]{40}$') || thumbprint=''
     if [ -z "$thumbprint" ]; then
       echo "keep  $id: its name has no thumbprint."
-    elif printf '%s\n' "$used" | grep -qxF -e "$thumbprint" -e '*'; then
+    elif [ "$everything" -ne 0 ] || printf '%s\n' "$used" | grep -qF -e "$thumbprint"; then
       echo "keep  $id: a binding or a setting of an app names it, or an app loads every certificate."
     elif agreed "Type the name ${id##*/} to delete $id:" "${id##*/}"; then
       say "$id" rest --method delete --url "$id?api-version=$api"
     fi
-  done
+  done 3<<END
+$left_there
+END
 }
 
 agreed() { # QUESTION ANSWER: return 0 only if the person typed the answer

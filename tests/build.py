@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from shared.clients.fleet_reads import ProcessReads
 from shared.clients.tracing import RunTrace
 from shared.clients.vault.x509_names import issuer_named
 from shared.domain.certificates.lineage import Lineage, Refusal
@@ -596,6 +597,7 @@ def ports(
         "app_service": app_service,
         "clock": clock,
         "findings": findings,
+        "fleet_reads": ProcessReads(clock or ManualClock()),
         "vault": vault,
         "environments": environments,
         "environment_records": environment_records,

@@ -31,7 +31,7 @@ from shared.domain.fleet.sites import ServerFarm
 from shared.domain.looks import Look
 from shared.domain.managed.dns import RecordKind
 from shared.domain.managed.issuance import Issuance, Place
-from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage
+from shared.domain.messages import Cause, CertificateMessage, EnvironmentMessage, SiteMessage, SweepMessage
 from shared.domain.names import (
     CopyRef,
     EnvironmentRef,
@@ -99,6 +99,7 @@ VALUES: Mapping[Any, Callable[[], object]] = {
     RootRef: lambda: build.root().ref,
     ServerFarm: build.farm,
     SiteMessage: lambda: SiteMessage(SITE.ref, REF),
+    SweepMessage: lambda: SweepMessage("orders", NOW),
     SiteRecord: lambda: build.record(SiteState.PENDING),
     SiteRef: lambda: SITE.ref,
     Thumbprint: lambda: NEW,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
+from shared.clients.fleet_reads import ProcessReads
 from shared.clients.storage.journal import journal_ports
 from shared.clients.storage.rows import Entity
 from shared.clients.tracing import RunTrace
@@ -91,6 +92,7 @@ def ports_on(storage: SmallStorage, clock: Clock, **others: object) -> Ports:
     given: dict[str, Any] = {
         "clock": clock,
         **journal_ports(storage, clock),
+        "fleet_reads": ProcessReads(clock),
         "leases": SmallLeases(),
         "retrying": OnceOnly(),
         "trace": RunTrace("run"),

@@ -56,12 +56,12 @@ class LastRuns:
                     self._planned[_name(event)] = _Planned(event[LOGGED_AT])
                 case "plan.listed" if event["list"] == "skips" and _name(event) in self._planned:
                     self._planned[_name(event)].reasons.update(str(row["reason"]) for row in event["rows"])
-                case "sweep.completed":
+                case "sweep.judged":
                     self._end_sweep(event)
 
-    def _end_sweep(self, completed: Event) -> None:
+    def _end_sweep(self, judged: Event) -> None:
         """Keep what the sweep planned. A vault object with work gets a run of its own after the sweep."""
-        enqueued = {str(name).lower() for name in completed["enqueued"]}
+        enqueued = {str(name).lower() for name in judged["enqueued"]}
         plans = {name: plan.as_run() for name, plan in self._planned.items() if name not in enqueued}
         self.by_subject |= {name: plan for name, plan in plans.items() if plan.replaces(self.by_subject.get(name))}
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from local.console.client import ControlClient, Refused, host_client
-from local.console.log import Event, events
+from local.console.sweeps import last_judged, run_sweep
 from local.running import Running
 from local.screen import Screen
 
@@ -58,16 +58,14 @@ def choose(wanted: str, known: list[VaultObject]) -> VaultObject:
 def sweep(running: Running, screen: Screen) -> int:
     """Start a sweep, wait for its end, and return the exit code: 1 if the sweep failed."""
     host = host_client(running)
-    before, seen = host.ended(), len(_completed(running))
-    host.run("sweep_timer")
     screen.line("The sweep inspects every certificate …")
-    if not host.await_end("sweep_timer", before):
+    if run_sweep(host, running.log_file) is None:
         screen.line("The sweep failed. Its error is in the log:")
         screen.command(running.log)
         return 1
-    for completed in _completed(running)[seen:]:
-        inspected = f"{completed['certificates']} certificates and {completed['sites']} sites"
-        screen.line(f"The sweep has inspected {inspected}, and sent {_count(completed['enqueued'])} of them to work.")
+    if judged := last_judged(running.log_file):
+        inspected = f"{judged['certificates']} certificates and {judged['sites']} sites"
+        screen.line(f"The sweep has inspected {inspected}, and sent {_count(judged['enqueued'])} of them to work.")
     screen.line("See what Certroll does with them, or read its plans:")
     screen.command(running.command("watch"))
     screen.command(running.command("plan"))
@@ -76,7 +74,3 @@ def sweep(running: Running, screen: Screen) -> int:
 
 def _count(enqueued: object) -> int:
     return len(enqueued) if isinstance(enqueued, list) else int(str(enqueued))
-
-
-def _completed(running: Running) -> list[Event]:
-    return [event for event in events(running.log_file) if event["event"] == "sweep.completed"]

@@ -12,10 +12,12 @@ from azure.data.tables import TableServiceClient
 from local.app import LocalApp
 from local.console.client import HostClient
 from local.console.log import events
+from local.console.sweeps import run_sweep
 from local.patience import HANG
 
 LOOK_EVERY = 0.1
-SLEEPING = re.compile(r"^(\S+Z) INFO host\.sleeps: Sleeping for ", re.MULTILINE)
+SLEEPING = re.compile(r"^(\S+Z) INFO host\.sleeps: Sleeping for (?!0\.050 )", re.MULTILINE)
+"""A sleep of the hosted app, except those of 50 ms in which a run waits for the end of another run's read (ADR 67)."""
 
 
 class Told(NamedTuple):
@@ -88,6 +90,6 @@ def sweep(local: LocalApp, *, followed_by: str | None = None) -> bool:
     if local.host is None:
         raise RuntimeError("the demo hosts the function app itself")
     host = HostClient(local.host.url, local.host.ready.master_key)
-    before, functions = host.ended(), [name for name in ("sweep_timer", followed_by) if name]
-    host.run("sweep_timer")
-    return all(host.await_end(name, before) for name in functions)
+    before = host.ended()
+    swept = run_sweep(host, local.host.log) is not None
+    return swept and (followed_by is None or host.await_end(followed_by, before))

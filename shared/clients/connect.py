@@ -16,6 +16,7 @@ from shared.clients.arm.site_requests import AppServiceClients
 from shared.clients.arm.vault_rights import VaultRights
 from shared.clients.clouds import CLOUDS
 from shared.clients.credentials import make_credential
+from shared.clients.fleet_reads import ProcessReads
 from shared.clients.network.app_probe import AppProbe
 from shared.clients.network.dns import Dns
 from shared.clients.network.tls_probe import TlsProbe
@@ -73,6 +74,7 @@ class Connections:
         self._leaves: Leaves = {}
         self._version_keys: Known = {}
         self._facts: Facts = {}
+        self._fleet_reads = ProcessReads(clock)
         self._orders = OrderClients(credential, names, options) if sold_here else None
         self._tables = StorageTables(table_service(storage, credential))
         self._leases = BlobLeases(blob_service(storage, credential))
@@ -101,6 +103,7 @@ class Connections:
             tls_probe=TlsProbe(clock, request_left),
             app_probe=AppProbe(seconds_left=request_left),
             **journal_ports(self._tables.until(record_left), clock, trace.run),
+            fleet_reads=self._fleet_reads,
             leases=self._leases.until(record_left),
             queue=self._queue.until(record_left),
             clock=clock,

@@ -4,8 +4,8 @@ A call that Azure throttles is repeated when Azure says that it accepts requests
 down before). Any other call is repeated after a random wait that grows.
 
 The retries of azure-core are switched off for ARM and Key Vault, so that attempts do not multiply. If all retries of a
-call to Azure fail, the run ends, and the queue delivers the run's message again after minutes. The sweep (a timer
-function of Certroll) checks the vault certificate again after hours.
+call to Azure fail, the run ends, and the queue delivers the run's message again after minutes. The hourly
+sweep checks the vault certificate again.
 """
 
 from collections.abc import Callable, Iterator
@@ -122,7 +122,10 @@ class Retrying:
         return self._retry(work, (Transient, OutcomeUnknown))
 
     def pages(self, what: str, items: ItemPaged[Item], remedy: str = "") -> Iterator[Item]:
-        """Yield the items of a paged list; after an error, this function requests only the failed page again."""
+        """Yield the items of a paged list; after an error, this function requests only the failed page again.
+
+        Each page after the first is new work of the run. Raise OutOfTime if the run begins no new work any more.
+        """
         following: str | None = None
         road = Road(what)
         while True:
@@ -131,6 +134,8 @@ class Retrying:
             if not following:
                 return
             road.follow(following)
+            if self._clock.now() >= self._deadline.work:
+                raise OutOfTime(f"the time of this run is over after some pages of the {what}")
 
     def _attempt(
         self, what: str, call: Callable[[], Result], *, writing: bool, remedy: str, secret: bool = False

@@ -5,6 +5,7 @@ of MessageInvalid reaches logs and findings, so it names fields and quotes nothi
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,13 +14,24 @@ from enum import StrEnum
 from typing import Final, Self
 
 from shared.domain.errors import MessageInvalid
-from shared.domain.names import EnvironmentRef, ObjectKind, SiteRef, VaultCertificateRef, parse_vault_name
+from shared.domain.names import (
+    EnvironmentRef,
+    ObjectKind,
+    SiteRef,
+    VaultCertificateRef,
+    parse_subscription,
+    parse_vault_name,
+)
+from shared.domain.sweeps import Job
 
 VERSION = 1
 """The version of the message format."""
 MOST_WAITS = 20
 """How often in a row a message may wait."""
 _LONGEST_BODY = 4096
+_MARK = re.compile(r"[0-9a-f]{16}-[0-9]{1,18}")
+_MARKS = frozenset({"after", "mark"})
+"""The fields of a certificate message that say when Certroll asked for its run."""
 
 
 class Cause(StrEnum):
@@ -71,6 +83,15 @@ def _after(fields: dict[str, object]) -> int | None:
     return after if "after" in fields else None
 
 
+def _mark(fields: dict[str, object]) -> str | None:
+    if "mark" not in fields:
+        return None
+    mark = _text(fields, "mark")
+    if _MARK.fullmatch(mark) is None:
+        raise MessageInvalid("mark is not the mark of a moment")
+    return mark
+
+
 def _moment(fields: dict[str, object], name: str) -> datetime | None:
     if name not in fields:
         return None
@@ -110,6 +131,8 @@ class CertificateMessage:
     """How often the message has waited in a row."""
     after: int | None = None
     """The number of the last inspection that had begun before the message. Without a number the run always inspects."""
+    mark: str | None = None
+    """The mark of the moment of the message, by which its run may use what other runs have read since (ADR 67)."""
 
     @classmethod
     def parse(cls, body: str) -> Self:
@@ -117,25 +140,26 @@ class CertificateMessage:
 
         Raise MessageInvalid with the problem if the body of the queue message is malformed.
         """
-        fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}), frozenset({"after"}))
+        fields = _fields(body, frozenset({"v", "vault", "kind", "name", "cause", "waits"}), _MARKS)
         ref, text, waits, after = _ref(fields), _text(fields, "cause"), _waits(fields), _after(fields)
         with _refusing(f"cause is not one of {', '.join(Cause)}"):
-            return cls(ref, Cause(text), waits, after)
+            return cls(ref, Cause(text), waits, after, _mark(fields))
 
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no queue message for the certificate follows, the hourly sweep (a timer function) starts the next run.
+        If no queue message for the certificate follows, the hourly sweep starts the next run.
         """
         waits = 0 if progress else self.waits + 1
-        return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits, after=None)
+        return None if waits > MOST_WAITS else replace(self, cause=Cause.WAIT, waits=waits, after=None, mark=None)
 
     def body(self) -> str:
         """Return the JSON body."""
         ref = self.ref
         fields = {"v": VERSION, "vault": ref.vault, "kind": ref.kind, "name": ref.name}
-        after = {} if self.after is None else {"after": self.after}
-        return json.dumps({**fields, "cause": self.cause, "waits": self.waits, **after})
+        marks = {"after": self.after, "mark": self.mark}
+        known = {name: mark for name, mark in marks.items() if mark is not None}
+        return json.dumps({**fields, "cause": self.cause, "waits": self.waits, **known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +187,7 @@ class SiteMessage:
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no queue message for the site follows, the hourly sweep (a timer function) starts the next run.
+        If no queue message for the site follows, the hourly sweep starts the next run.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)
@@ -198,7 +222,7 @@ class EnvironmentMessage:
     def next_wait(self, *, progress: bool = False) -> Self | None:
         """Return the queue message for the next run, or None if MOST_WAITS runs in a row waited without progress.
 
-        If no queue message for the environment follows, the hourly sweep (a timer function) starts the next run.
+        If no queue message for the environment follows, the hourly sweep starts the next run.
         """
         waits = 0 if progress else self.waits + 1
         return None if waits > MOST_WAITS else replace(self, waits=waits)
@@ -208,15 +232,43 @@ class EnvironmentMessage:
         return json.dumps({"v": VERSION, "environment": self.environment.resource_id, "waits": self.waits})
 
 
+@dataclass(frozen=True, slots=True)
+class SweepMessage:
+    """A queue message that starts a run for one part of a sweep."""
+
+    part: str
+    """One of `Job`, or the id of a subscription."""
+    sweep: datetime | None
+    """When the sweep began, or None for a part that an operator asks for outside of any sweep."""
+
+    @classmethod
+    def parse(cls, body: str) -> Self:
+        """Return the sweep message in a JSON body.
+
+        Raise MessageInvalid with the problem if the body of the queue message is malformed.
+        """
+        fields = _fields(body, frozenset({"v", "part"}), frozenset({"sweep"}))
+        part, sweep = _text(fields, "part"), _moment(fields, "sweep")
+        with _refusing(f"part is neither one of {', '.join(Job)} nor the id of a subscription"):
+            return cls(part if part in set(Job) else parse_subscription(part), sweep)
+
+    def body(self) -> str:
+        """Return the JSON body."""
+        sweep = {"sweep": self.sweep.isoformat()} if self.sweep else {}
+        return json.dumps({"v": VERSION, "part": self.part, **sweep})
+
+
 CERTIFICATES: Final = "certificates"
 """The queue of certificate messages."""
 SITES: Final = "sites"
 """The queue of site messages."""
 ENVIRONMENTS: Final = "environments"
 """The queue of environment messages."""
+SWEEPS: Final = "sweeps"
+"""The queue of the parts of sweeps."""
 EVENTS: Final = "events"
 """The queue to which Event Grid delivers the events of the vaults (ADR 58). Its messages have Event Grid's form."""
-WORK_QUEUES: Final = (CERTIFICATES, SITES, ENVIRONMENTS, EVENTS)
+WORK_QUEUES: Final = (CERTIFICATES, SITES, ENVIRONMENTS, EVENTS, SWEEPS)
 """The queues whose messages Certroll handles."""
 POISON_SUFFIX: Final = "-poison"
 """The end of a poison queue's name, which Azure fixes (Azure docs, "Azure Queue storage trigger", poison messages)."""

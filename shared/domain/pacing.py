@@ -21,6 +21,8 @@ from typing import Self
 
 FORGOTTEN = timedelta(minutes=15)
 """How long an answer tells how many tokens are left. Documented buckets of Azure are full after 20 seconds."""
+OVERTAKEN = timedelta(seconds=1)
+"""How much earlier than the last answer a thread may have read the clock, if another thread overtakes it."""
 SIZE_FORGOTTEN = timedelta(hours=1)
 """After which time the largest number counts as an earlier one, and after the same time again as none."""
 SHARE_LEFT = 3
@@ -97,15 +99,15 @@ class Level:
 
     def is_forgotten(self, now: datetime) -> bool:
         """Return True if the last answer is too old, or the clock has been set back."""
-        return not timedelta(0) <= now - self.at < FORGOTTEN
+        return not -OVERTAKEN < now - self.at < FORGOTTEN
 
     def shown(self, left: int, now: datetime, *, took: bool) -> "Level":
         """Return the level after an answer. `took` is True if the request took a token, False if Azure refused it."""
-        size = self.size.shown(left, now)
         if self.is_forgotten(now):
-            return replace(Level.first(left, now), size=size, measured=self.measured)
-        known = replace(self, left=left, at=now, size=size, taken=self.taken + took)
-        return _after_window(known) if now - self.since >= WINDOW else known
+            return replace(Level.first(left, now), size=self.size.shown(left, now), measured=self.measured)
+        at = max(now, self.at)
+        known = replace(self, left=left, at=at, size=self.size.shown(left, at), taken=self.taken + took)
+        return _after_window(known) if at - self.since >= WINDOW else known
 
     def refused(self, wait: timedelta, now: datetime) -> "Level":
         """Return the level of a bucket that gives no token until a wait is over, after which it gives at least one."""
@@ -125,7 +127,7 @@ class Level:
             return shut
         kept = min((size + 1) / SHARE_LEFT if sparing else min(size / MARGIN_SHARE, MARGIN), size - 1)
         rate = self._rate(SLOWEST_SECONDS if sparing or self.shut_until else USUAL_SECONDS)
-        tokens = min(size, self.left + rate * (now - self.at).total_seconds())
+        tokens = min(size, self.left + rate * max((now - self.at).total_seconds(), 0.0))
         return max(shut, (kept + ahead + 1 - tokens) / rate)
 
     def _rate(self, slowest: int) -> float:

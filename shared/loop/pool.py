@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from types import TracebackType
@@ -38,9 +38,22 @@ LATE = "the time of this run is over before every result came"
 class _Task(Generic[Result]):
     """The work for one subject."""
 
-    future: Future[Result]
+    work: Callable[[], Result]
     lines: list[str]
     """What the work wants to log, until the caller's thread has logged it."""
+    future: Future[Result] = field(default_factory=Future)
+    """The result of the work, once a thread has done the work."""
+
+    def do(self) -> None:
+        """Do the work, unless the caller no longer wants the result."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.work()
+        except BaseException as error:  # noqa: BLE001 - the caller's thread raises it
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
 
     def log_lines(self) -> None:
         """Log the lines of the finished work, once."""
@@ -50,11 +63,16 @@ class _Task(Generic[Result]):
 
 
 class Pool:
-    """Threads that work for a run, while the run's own thread waits and logs what the work wants to log."""
+    """Threads that work for a run, while the run's own thread waits and logs what the work wants to log.
+
+    All runs of a process share the threads. A run with hundreds of subjects asks for a thread again after each subject,
+    so that the subjects of another run wait for one subject of the first run, and not for all of them.
+    """
 
     def __init__(self, most: int, name: str) -> None:
         """Begin without threads. The pool starts at most `most` threads, and only when it needs them."""
         self._threads = ThreadPoolExecutor(most, name)
+        self._most = most
         self._seconds_left: Callable[[], float] = lambda: inf
 
     def within(self, seconds_left: Callable[[], float]) -> "Pool":
@@ -112,10 +130,14 @@ class Pool:
     @contextmanager
     def _begun(self, work: Callable[[Subject], Result], subjects: Iterable[Subject]) -> Iterator["_Batch[Result]"]:
         """Begin the work for the subjects. At the end, begin no further work, and wait for the work that has begun."""
-        batch = _Batch(self._end(), [self._begin(work, subject) for subject in subjects])
+        batch = _Batch(self._end(), [_task_of(work, subject) for subject in subjects])
+        waiting = deque(batch.tasks)
+        for _ in batch.tasks[: self._most]:
+            self._threads.submit(self._do_next, waiting)
         try:
             yield batch
         finally:
+            waiting.clear()
             begun = [task for task in batch.tasks if not task.future.cancel()]
             wait([task.future for task in begun])
             for task in begun:
@@ -128,15 +150,27 @@ class Pool:
         except OutOfTime:
             return time.monotonic()
 
-    def _begin(self, work: Callable[[Subject], Result], subject: Subject) -> _Task[Result]:
-        lines: list[str] = []
-        run = present_run()
+    def _do_next(self, waiting: "deque[_Task[Result]]") -> None:
+        """Do the first waiting task of a batch, and then queue for the next one behind the tasks of other runs."""
+        try:
+            task = waiting.popleft()
+        except IndexError:  # the batch has ended, or other threads took its last task
+            return
+        task.do()
+        if waiting:
+            self._threads.submit(self._do_next, waiting)
 
-        def collected() -> Result:
-            with working_for(run), collecting(lines):
-                return work(subject)
 
-        return _Task(self._threads.submit(collected), lines)
+def _task_of(work: Callable[[Subject], Result], subject: Subject) -> _Task[Result]:
+    """Return the work for a subject in the name of the present run, with a place for what the work wants to log."""
+    lines: list[str] = []
+    run = present_run()
+
+    def collected() -> Result:
+        with working_for(run), collecting(lines):
+            return work(subject)
+
+    return _Task(collected, lines)
 
 
 class _Batch(Generic[Result]):

@@ -12,8 +12,11 @@ from shared.domain.tags import Carrier, Tags
 
 
 def blind_spots(scope: str, fleet: Fleet) -> tuple[Finding, ...]:
-    """Return a finding for each blind spot, because a resource that Certroll could not read may be wrong."""
-    spots = fleet.blind_spots
+    """Return a finding for each blind spot, because a resource that Certroll could not read may be wrong.
+
+    What another run reads is no finding.
+    """
+    spots = (spot for spot in fleet.blind_spots if not spot.is_late)
     return tuple(
         Finding(fleet.taken_at, scope, _spot_subject(spot), spot.reason, spot.detail, webspace=spot.webspace)
         for spot in spots

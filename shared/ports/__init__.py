@@ -9,6 +9,7 @@ from shared.domain.names import VaultName
 from shared.ports.app_service import AppService
 from shared.ports.clock import Clock
 from shared.ports.environments import Environments
+from shared.ports.fleet_reads import FleetReads
 from shared.ports.journal import (
     AppRestarts,
     DeadLetters,
@@ -22,6 +23,7 @@ from shared.ports.journal import (
     Rollouts,
     SettingsMemory,
     SettingsRolls,
+    Sweeps,
     Turns,
 )
 from shared.ports.managed import ManagedCertificates
@@ -57,8 +59,10 @@ class Ports:
     app_restarts: AppRestarts
     pending_starts: PendingStarts
     turns: Turns
+    sweeps: Sweeps
     looks: Looks
     settings_memory: SettingsMemory
+    fleet_reads: FleetReads
     leases: Leases
     queue: Queue
     clock: Clock

@@ -19,6 +19,7 @@ from shared.domain.orders.order import OrderRef
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord
+from shared.domain.sweeps import Sweeps as SweepsRecord
 from shared.domain.turns import Turn
 
 
@@ -229,6 +230,22 @@ class Turns(Protocol):
 
     def put(self, kind: str, turns: Mapping[str, Turn]) -> None:
         """Replace the turns of all things of a kind."""
+
+
+class Sweeps(Protocol):
+    """The port for the record of the sweeps that have not ended."""
+
+    def change(self, change: Callable[[SweepsRecord], SweepsRecord]) -> tuple[SweepsRecord, SweepsRecord]:
+        """Change the record, and return it as it was before the change and after it.
+
+        Raises Conflict if other runs change the record all the time.
+        """
+
+    def keep(self, began: datetime, targets: str) -> None:
+        """Keep what the slices of a sweep need to know, in place of what an earlier sweep kept."""
+
+    def kept(self, began: datetime) -> str | None:
+        """Return what was kept for the slices of a sweep, or None without it."""
 
 
 class Looks(Protocol):

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
-from shared.domain.messages import CertificateMessage, EnvironmentMessage, SiteMessage
+from shared.domain.messages import CertificateMessage, EnvironmentMessage, SiteMessage, SweepMessage
 
 Result = TypeVar("Result")
 
@@ -38,6 +38,9 @@ class Queue(Protocol):
 
     def send_environment(self, message: EnvironmentMessage, delay: timedelta = timedelta(0)) -> None:
         """Send a message to the queue `environments`, visible after the delay."""
+
+    def send_sweep(self, message: SweepMessage, delay: timedelta = timedelta(0)) -> None:
+        """Send a message to the queue `sweeps`, visible after the delay."""
 
     def put_back(self, queue: str, body: str) -> None:
         """Send a dead letter's body to its queue unchanged."""

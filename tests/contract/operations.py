@@ -17,6 +17,7 @@ ELSEWHERE: dict[str, str] = {
     "clock": "no request",
     "retrying": "no request of its own",
     "trace": "no request of its own",
+    "fleet_reads": "no request of its own",
     "read_events": "no request; tests/unit/clients/test_vault_events.py",
     **dict.fromkeys(
         [
@@ -34,6 +35,8 @@ ELSEWHERE: dict[str, str] = {
             "turns",
             "leases",
             "queue",
+            "settings_memory",
+            "sweeps",
         ],
         STORAGE,
     ),

@@ -27,7 +27,7 @@ docs, "Create a log search alert rule")."""
 MOST_DIMENSIONS, MOST_BYTES = 6, 64_000
 EVENT, FIELD = re.compile(r'"([a-z_]+\.[a-z_]*)"'), re.compile(r'\bline(?:\.(\w+)|\["(\w+)"\])')
 BEGINNING = re.compile(r"startswith '\{\"event\": \"([a-z_.]*)(\"?)")
-FUNCTION = re.compile(r'"(\w+_timer)"')
+FUNCTION = re.compile(r'"(\w+_(?:timer|queue))"')
 
 
 @cache
@@ -70,7 +70,7 @@ def unknown(query: str) -> Iterator[str]:
     texts = set(re.findall(r'(?:reason\)|severity\)) (?:==|!=|in) \(?((?:"\w+"(?:, )?)+)', query))
     words = {word for text in texts for word in re.findall(r'"(\w+)"', text)}
     yield from (f"{word} is no reason" for word in sorted(words - set(Reason) - set(Severity)))
-    index = (ROOT / "functions" / "timers.py").read_text(encoding="utf-8")
+    index = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "functions").glob("*.py")))
     yield from (f"no function is called {name}" for name in FUNCTION.findall(query) if f"def {name}(" not in index)
 
 

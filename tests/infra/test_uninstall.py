@@ -430,3 +430,39 @@ def test_app_that_cannot_be_read_keeps_every_certificate(run: Run) -> None:
     ended = run({**fleet_answers(), **settings_of_fleet(None)}, asked_one_by_one(listed_order(run)), options="-f")
     assert "every certificate stays" in ended.lines("ASK")[0]
     assert not [call for call in ended.removed if "ertificates/" in call]
+
+
+@pytest.mark.parametrize("form", ["pairs with colons", "quoted, with blanks", "after other digits"])
+def test_certificate_that_a_setting_names_in_another_form_is_never_asked_about(run: Run, form: str) -> None:
+    """A certificate stays without a question in each form in which Certroll itself finds a thumbprint in a setting."""
+    order = listed_order(run)
+    used = order[0].rpartition("-")[2].upper()
+    pairs = [used[at : at + 2] for at in range(0, 40, 2)]
+    value = {
+        "pairs with colons": ":".join(pairs),
+        "quoted, with blanks": f'"{" ".join(pairs)}"',
+        "after other digits": f"AFFE{used}",
+    }[form]
+    ended = run({**fleet_answers(), **settings_of_fleet(f"{value}\n")}, asked_one_by_one(order), options="-f")
+    assert not [call for call in ended.removed if order[0] in call]
+    assert [line for line in ended.lines("keep") if line.startswith(f"{order[0]}: a binding or a setting")]
+
+
+@pytest.mark.parametrize("value", ["{other},*", "*,{other}", "{other}, * "])
+def test_load_list_with_an_asterisk_keeps_every_certificate(run: Run, value: str) -> None:
+    """A load list with `*` as one of several entries loads every certificate, so none is asked about."""
+    settings = settings_of_fleet(value.format(other="0" * 40) + "\n")
+    ended = run({**fleet_answers(), **settings}, asked_one_by_one(listed_order(run)), options="-f")
+    assert not [call for call in ended.removed if "ertificates/" in call]
+
+
+def test_certificate_with_a_blank_in_its_name_is_not_taken_for_another(run: Run) -> None:
+    """The script asks about whole names only, so a name with a blank does not lead to another certificate."""
+    other = f"/subscriptions/{OWN}/resourceGroups/web/providers/Microsoft.Web/certificates/certroll-mine-{'A' * 40}"
+    row = f"Microsoft.Web/certificates\t{other} old\tNone\n"
+    deleted = f"rest --method delete --url {other}?api-version=2024-04-01 --only-show-errors --output none"
+    changes = {**fleet_answers(), **settings_of_fleet("x\n"), ALL: answered(ALL) + row, deleted: ""}
+    name = other.rpartition("/")[2]
+    ended = run(changes, f"{GROUP}\n{name}\n{name}\n{name}\n{name}\n", options="-f")
+    assert f"{other} old: its name has no thumbprint." in ended.said
+    assert deleted not in ended.removed

@@ -11,7 +11,10 @@ from local.patience import HANG
 
 
 def marked(marker: str) -> set[int]:
-    """Return the ids of the processes that run and whose environment has the marker."""
+    """Return the ids of the processes that run and whose environment has the marker.
+
+    While a process starts another program, its environment is empty for a moment. A test of a count waits with `until`.
+    """
     return {int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _has(folder, marker)}
 
 

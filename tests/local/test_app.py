@@ -40,7 +40,7 @@ def test_another_host_gets_the_settings(tmp_path: Path) -> None:
     Settings passed to `LocalApp` override the default settings.
     """
     with LocalApp("empty", {"CERTROLL_MODE": "observe"}, logs=tmp_path, host_app=False) as local:
-        environment = local.environment()
+        environment = local.environment_of_app()
         assert environment["AzureWebJobsStorage__accountName"] == environment["AZURE_STORAGE_ACCOUNT"]
         assert environment["CERTROLL_MODE"] == "observe"
         assert environment["HTTPS_PROXY"]

@@ -107,7 +107,7 @@ def test_env_after_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     Another process may have its process id by now.
     """
     noted = tmp_path / "local.json"
-    noted.write_text(json.dumps({"pid": os.getpid(), "environment": {}, "log": ""}))
+    noted.write_text(json.dumps({"pid": os.getpid(), "environment": {}, "app": {}, "log": ""}))
     assert main(["env", "--file", str(noted)]) == 1
     assert "no local Azure" in capsys.readouterr().err
 

@@ -388,12 +388,21 @@ def test_refused_identity_is_a_dead_letter(vault: Vault, messages: QueueClient, 
     assert (to_queue.pump(), len(to_queue.dead_letters)) == (0, 1)
 
 
-def test_unreachable_storage_gets_its_event_later(vault: Vault, to_queue: Delivery) -> None:
-    """Event Grid keeps an event for another attempt if the storage account does not answer."""
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        pytest.param("http://127.0.0.1:9/x", {}, id="it does not answer"),
+        pytest.param("https://127.0.0.1:9/x", {"connection_verify": "gone/ca.pem"}, id="its certificate is gone"),
+    ],
+)
+def test_unreachable_storage_gets_its_event_later(
+    vault: Vault, to_queue: Delivery, address: str, options: dict[str, str]
+) -> None:
+    """Event Grid keeps an event for another attempt if the storage account does not answer, or has ended."""
     assert isinstance(to_queue.destination, StorageQueue)
     connection = to_queue.destination.connection_string
     to_queue.destination = StorageQueue(
-        re.sub(r"QueueEndpoint=[^;]+", "QueueEndpoint=http://127.0.0.1:9/x", connection), QUEUE
+        re.sub(r"QueueEndpoint=[^;]+", f"QueueEndpoint={address}", connection), QUEUE, options=options
     )
     vault.renew("shop")
     assert (to_queue.pump(), to_queue.dead_letters) == (0, [])

@@ -173,7 +173,7 @@ def test_a_renewed_certificate_comes_first() -> None:
     vault = {name: [version_of("A" * 40, created[name])] for name in names}
     state = {"now": "", "environments": [], "sites": [], "secrets": {}, "vaults": {"kv": vault}}
     swept = [{"event": "plan.computed", "certificate": f"kv/{name}", "steps": 0, "skips": 0} for name in names]
-    runs = last_runs({"event": "sweep.started"}, *swept, {"event": "sweep.completed", "enqueued": []})
+    runs = last_runs({"event": "sweep.started"}, *swept, {"event": "sweep.judged", "enqueued": []})
     for known in ({}, runs.by_subject):
         view = fleet_view(state, [], [], [], known, "runs")
         assert view.runs[0].certificate == "kv/b"
@@ -194,7 +194,7 @@ def test_a_sweep_is_a_last_run() -> None:
         {**planned, "certificate": "kv/busy"},
         {**planned, "certificate": "kv/run", "skips": 1},
         {**listed, "certificate": "kv/run", "rows": [{"subject": "x", "reason": "NewestRefused"}]},
-        {"event": "sweep.completed", "enqueued": ["kv/busy"]},
+        {"event": "sweep.judged", "enqueued": ["kv/busy"]},
     )
     found = {name: last.text for name, last in last_runs(*events).by_subject.items()}
     assert found == {
@@ -214,7 +214,7 @@ def test_a_sweep_ends_a_stalled_run_that_is_over() -> None:
         {"event": "sweep.started"},
         {**planned, "certificate": "kv/mended"},
         {**planned, "certificate": "kv/done"},
-        {"event": "sweep.completed", "enqueued": []},
+        {"event": "sweep.judged", "enqueued": []},
     )
     found = {name: last.text for name, last in runs.by_subject.items()}
     assert found == {"kv/mended": "Swept: nothing to do", "kv/done": "Converged: R"}

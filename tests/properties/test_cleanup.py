@@ -49,6 +49,7 @@ TAG = (("certroll-lineage", "kv-shop/shop"),)
 AGES = (0, 29, 30, 31, 90)
 Item = TypeVar("Item")
 GRACES = (timedelta(0), 30 * DAY)
+LIVES = (91 * DAY, 45 * DAY)
 THUMBPRINTS = (NEW, OLD, OLDER)
 STATES = (SslState.SNI, SslState.IP_BASED, SslState.DISABLED)
 ROLLS = (RollState.VALIDATED, RollState.UNPROVEN, RollState.ROLLED_BACK, RollState.OVERLAPPING)
@@ -80,6 +81,7 @@ made_uploads = st.sampled_from(
 )
 some_uploads = st.lists(made_uploads, min_size=1, max_size=4, unique=True)
 places, graces = st.sampled_from((WEST, WEST, NORTH)), st.sampled_from(GRACES)
+lives = st.sampled_from(LIVES)
 either, limits = st.booleans(), st.sampled_from((0, 1, 5, 5))
 
 
@@ -111,6 +113,7 @@ def tidy_worlds(draw: st.DrawFn) -> Case:
     records = [
         replace(
             record(among("records", SiteState.PROVEN, *SiteState), site=app.ref.name, at=NOW - draw(ages) * DAY),
+            webspace=app.webspace or WEST,
             last_good=(Binding(app.ref, HostName(HOST), SslState.SNI, among("records", OLD, OLDER)),),
         )
         for app in seen
@@ -118,8 +121,10 @@ def tidy_worlds(draw: st.DrawFn) -> Case:
     rolls = [roll(among("rolls", *ROLLS), site=app.ref.name, at=NOW - draw(ages) * DAY) for app in seen]
     synced = [copy(f"kv-{place}", among("copies", NEW, OLD), webspace=place) for place in (WEST, NORTH)]
     foreign = among("copies", (), (copy("foreign", OLD, source=OTHER_REF),))
+    ends = NOW - DAY + draw(lives)
+    versions = (version(f"v-{t[0]}", t, created=NOW - age * DAY, not_after=ends) for t, age in created.items())
     world = snapshot(
-        lineage=lineage(*(version(f"v-{t[0]}", t, created=NOW - age * DAY) for t, age in created.items())),
+        lineage=lineage(*versions),
         sites=(*seen, *among("places", (), (site("nowhere", webspace=None),))),
         bindings=tuple(bound[: among("bindings", 3, 2, 1, 0)]),
         copies=(*synced, *foreign, *draw(some_uploads)),
@@ -162,16 +167,19 @@ def nothing_in_use_is_deleted(case: Case) -> None:
 def only_what_operators_gave_leave_for_is_deleted(case: Case) -> None:
     """Certroll deletes operators' uploads only on request, stays within the limit, and respects the grace period."""
     world, intent, gone = case.world, case.intent, deleted(case)
+    # all versions of a case have the same dates
+    life = world.lineage.versions[0].not_after - world.lineage.versions[0].not_before
+    grace = min(intent.delete_grace, life / 3)
     assert len(gone) <= intent.max_deletes
     assert intent.delete_superseded or all(c.ref.name.startswith("certroll-") and c.tags for c in gone)
     for upload in gone:
         newer = {OLD: NEW, OLDER: OLD}[Thumbprint(str(upload.thumbprint))]
         came = next(v.created for v in world.lineage.versions if v.thumbprint == newer)
-        assert came + intent.delete_grace <= NOW
+        assert came + grace <= NOW
         assert upload.thumbprint != OLD or all(
-            found.at + intent.delete_grace <= NOW
+            found.at + grace <= NOW
             for found in world.rollout.records
-            if any(bound.thumbprint == OLD for bound in found.last_good)
+            if found.webspace == upload.webspace and any(bound.thumbprint == OLD for bound in found.last_good)
         )
 
 

@@ -27,19 +27,21 @@ from shared.clients.storage.tables import JOURNAL
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.intake.events import on_vault_event
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
-from shared.controllers.intake.queues import on_certificate, on_environment, on_events, on_poison, on_site
-from shared.controllers.sweep.certificates import sweep_certificates
-from shared.controllers.sweep.controller import sweep
+from shared.controllers.intake.queues import on_certificate, on_environment, on_events, on_poison, on_site, on_sweep
+from shared.controllers.sweep.certificates import judge_certificates
+from shared.controllers.sweep.controller import begin_sweep
 from shared.domain.intent import Intent, Mode
 from shared.domain.messages import (
     CERTIFICATES,
     ENVIRONMENTS,
     EVENTS,
     SITES,
+    SWEEPS,
     Cause,
     CertificateMessage,
     EnvironmentMessage,
     SiteMessage,
+    SweepMessage,
 )
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.domain.outcome import Outcome
@@ -111,6 +113,10 @@ class WorldQueue:
         """Put a message on the queue `environments`."""
         self.put(ENVIRONMENTS, message.body(), delay)
 
+    def send_sweep(self, message: SweepMessage, delay: timedelta = timedelta(0)) -> None:
+        """Put a message on the queue `sweeps`."""
+        self.put(SWEEPS, message.body(), delay)
+
     def put_back(self, queue: str, body: str) -> None:
         """Put the unchanged body of a message on the queue."""
         self.put(queue, body, timedelta(0))
@@ -124,15 +130,17 @@ class WorldQueue:
             self._sent += 1
             heapq.heappush(self._heap, Message(self._clock.now() + delay, self._sent, queue, body))
 
-    def take(self, until: datetime) -> Message | None:
-        """Return the next message, or None if no message is visible before `until`.
+    def take(self, until: datetime, of: str = "") -> Message | None:
+        """Return the next message, or None if no message is visible before `until`. `of` names the only queue to read.
 
         The method `take` moves the simulated clock to the moment at which the returned message becomes visible.
         """
         with self._lock:
-            if not self._heap or self._heap[0].visible_at > until:
+            message = min((message for message in self._heap if of in {"", message.queue}), default=None)
+            if message is None or message.visible_at > until:
                 return None
-            message = heapq.heappop(self._heap)
+            self._heap.remove(message)
+            heapq.heapify(self._heap)
             if message.visible_at > self._clock.now():
                 self._clock.set(message.visible_at)
             message.tries += 1
@@ -188,6 +196,10 @@ class Installation:
             self.ports.retrying.forget()
         return Run.start(self.ports, self.intent, self.pool)
 
+    def start_sparing(self) -> Run:
+        """Return a run for a part of a sweep, which here spares no limit, because Azure refuses nothing."""
+        return self.start()
+
     # ------------------------------------------------------------------------------------------------ triggers
 
     def event(self, text: str) -> None:
@@ -200,11 +212,28 @@ class Installation:
 
     def sweep(self) -> tuple[VaultCertificateRef, ...]:
         """Run the vault certificate part of the sweep, and return the certificates that the sweep queued."""
-        return sweep_certificates(self.start())
+        judged = judge_certificates(self.start())
+        if judged.error is not None:
+            raise judged.error
+        return judged.busy
+
+    def begin_sweep(self) -> None:
+        """Run the timer that begins a sweep."""
+        begin_sweep(self.start())
 
     def sweep_everything(self) -> None:
-        """Run the whole sweep."""
-        sweep(self.start())
+        """Run a whole sweep: the timer, and each message of the sweep's parts that is visible by now.
+
+        Raise the errors of the parts together, as they would stand in the log of the host.
+        """
+        before = len(self.errors)
+        self.begin_sweep()
+        while (message := self.queue.take(self.clock.now(), of=SWEEPS)) is not None:
+            self.deliver(message)
+        errors = self.errors[before:]
+        del self.errors[before:]
+        if errors:
+            raise ExceptionGroup("parts of the sweep failed", errors)
 
     def deliver_all(self, during: timedelta = timedelta(hours=6)) -> None:
         """Deliver messages until no message is left or the time is over, moving the clock to each message.
@@ -230,6 +259,8 @@ class Installation:
                 on_site(self.start(), message.body)
             elif message.queue == EVENTS:
                 on_events(self.start(), message.body)
+            elif message.queue == SWEEPS:
+                on_sweep(self.start_sparing(), message.body)
             else:
                 on_environment(self.start(), message.body)
         except Crash:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from local.host.insights import Insights, Invocation, TraceHandler
 from shared.controllers.environment.pending_starts import complete_pending_starts
-from shared.controllers.sweep.controller import sweep
 from tests.kusto_log import Log
-from tests.scenarios.installation import Installation
+from tests.scenarios.installation import Installation, Message
 
 
 class Recorded:
@@ -37,7 +36,7 @@ class Recorded:
     def sweep(self) -> None:
         """Run the sweep's timer, and deliver the messages that follow."""
         with self.invocation("sweep_timer"):
-            sweep(self.installation.start())
+            self.installation.begin_sweep()
         self.deliver()
 
     def deliver(self) -> None:
@@ -45,7 +44,14 @@ class Recorded:
         queue, until = self.installation.queue, self.now() + timedelta(minutes=10)
         while (message := queue.take(until)) is not None:
             with self.invocation(f"{message.queue}_queue"):
-                self.installation.deliver(message)
+                self._deliver(message)
+
+    def _deliver(self, message: Message) -> None:
+        """Deliver a message, and raise the error of its function, which the queue has noted."""
+        before = len(self.installation.errors)
+        self.installation.deliver(message)
+        if errors := self.installation.errors[before:]:
+            raise errors[0]
 
     def minute(self) -> None:
         """Let a minute pass, and run the timer of pending starts."""

@@ -143,7 +143,7 @@ def test_timer_that_fails_each_time_fires(install: Install, tmp_path: Path) -> N
         world.clock.advance(HOUR)
         runs.sweep()
         fired.append(runs.log.fires("timer-fails", runs.now()))
-    assert (fired[0], fired[-1]) == (set(), {("sweep_timer",)})
+    assert (fired[0], fired[-1]) == (set(), {("sweeps_queue",)})
 
 
 def down(installation: Installation, hosted: Hosted) -> None:

@@ -15,7 +15,7 @@ from local.stand import Stand
 from local.worlds.builders import Builder
 from shared.clients.connect import Connections
 from shared.controllers.orders.controller import look_after_orders
-from shared.controllers.sweep import certificates
+from shared.controllers.sweep import slices
 from shared.domain.deadline import RECORD_TIME, REQUEST_TIME, TIME_BUDGET, Deadline
 from shared.domain.endpoints import CloudName, StorageAddress
 from shared.domain.errors import OutOfTime
@@ -224,13 +224,13 @@ def test_sweep_that_read_the_fleet_late_queues_what_it_found(bounded: Bind, monk
     world = small_world()
     certroll = bounded(world)
     renew(world)
-    read = certificates.observe_fleet
+    read = slices.observe_fleet
 
     def late(*given: Any, **named: Any) -> Fleet:  # noqa: ANN401 - the signature of `observe_fleet`
         fleet = read(*given, **named)
         world.clock.advance(REQUEST_TIME + SECOND)
         return fleet
 
-    monkeypatch.setattr(certificates, "observe_fleet", late)
-    assert [ref.name for ref in certificates.sweep_certificates(certroll.start())] == ["web"]
+    monkeypatch.setattr(slices, "observe_fleet", late)
+    assert [ref.name for ref in certroll.sweep()] == ["web"]
     assert len(certroll.queue) == 1

@@ -133,6 +133,6 @@ def leaves(world: World) -> list[Leaf]:
 
 
 def test_messages_hold_names_only() -> None:
-    """A queue message contains names, a cause, numbers and a time, and no content of a certificate or a site."""
-    assert set(CertificateMessage.__slots__) == {"ref", "cause", "waits", "after"}
+    """A queue message contains names, a cause, numbers, a time and a mark: no content of a certificate or a site."""
+    assert set(CertificateMessage.__slots__) == {"ref", "cause", "waits", "after", "mark"}
     assert set(SiteMessage.__slots__) == {"site", "ref", "waits", "retry"}

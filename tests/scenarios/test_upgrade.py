@@ -28,6 +28,8 @@ LEFT = sorted((TESTS / "journal" / "fleets").glob("*.json"))
 BEFORE: dict[str, str] = json.loads((TESTS / "infra" / "settings_before.json").read_text(encoding="utf-8"))
 ROLLED = ("billing", "ledger")
 """The apps whose client certificate the earlier release was rolling."""
+LATER_TABLES = {"certrollsettings"}
+"""The tables that no release before this one has."""
 LASTING = {"RolledBack", "VersionHeld", "UnknownTag", "MalformedMessage"}
 """The reasons of the findings that are open before the upgrade, and whose causes an upgrade leaves."""
 
@@ -123,7 +125,7 @@ def test_each_row_of_an_earlier_release_is_read(file: Path) -> None:
         record_of(reader_of(table, row), row) and table
         for table, row in rows_of(restore(json.loads(file.read_text()), town))
     }
-    assert read == set(TABLES)
+    assert read == set(TABLES) - LATER_TABLES
 
 
 def test_work_goes_on_after_the_upgrade(upgraded: tuple[Town, Installation]) -> None:

@@ -20,7 +20,7 @@ from local.host.timers import utc_now
 from local.patience import HANG
 
 ROOT = Path(__file__).parents[2]
-QUEUES = ("certificates", "sites", "environments", "events")
+QUEUES = ("certificates", "sites", "environments", "events", "sweeps")
 ALL_QUEUES = (*QUEUES, *(f"{name}-poison" for name in QUEUES))
 TABLES = ("certrolljournal", "certrollhistory", "certrollfindings")
 LOOK_EVERY = 0.05
@@ -33,6 +33,7 @@ _ENVIRONMENT_ID = (
 _NAMES = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": "web", "waits": 0}
 CERTIFICATE = json.dumps({**_NAMES, "cause": "event"})
 SITE = json.dumps({**_NAMES, "site": _SITE_ID})
+SWEEP = json.dumps({"v": 1, "part": "orders"})
 ENVIRONMENT = json.dumps({"v": 1, "environment": _ENVIRONMENT_ID, "waits": 0})
 T = TypeVar("T")
 

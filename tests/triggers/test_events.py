@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -133,10 +134,12 @@ def seen(azurite: Azurite, way: str) -> Seen:
 def test_event_is_queued_however_it_is_written(seen: Seen, name: str) -> None:
     """Certroll queues a certificate of its vaults once, whichever of the known shapes the event has.
 
-    The message has the number of the last inspection that began, which is 0 before the first (ADR 48).
+    The message has the number of the last inspection that began, which is 0 before the first (ADR 48), and the mark of
+    the process (ADR 67).
     """
     assert seen.outcomes[name].error == ""
-    queued = [message for message in seen.queued if message["name"] == name]
+    queued = [dict(message) for message in seen.queued if message["name"] == name]
+    assert [re.fullmatch("[0-9a-f]{16}-[0-9]+", str(message.pop("mark"))) is not None for message in queued] == [True]
     expected = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": name, "cause": "event", "waits": 0}
     assert queued == [{**expected, "after": 0}]
 

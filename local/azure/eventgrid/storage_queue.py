@@ -53,7 +53,7 @@ class StorageQueue:
                 client.send_message(content, time_to_live=int(MESSAGE_LIFE.total_seconds()))
         except HttpResponseError as refusal:
             return refusal.status_code or NO_ANSWER
-        except AzureError as failure:
+        except (AzureError, OSError) as failure:  # OSError: Azurite has ended, and its certificate is gone
             log.debug("event_grid.no_answer %s", failure)
             return NO_ANSWER
         return HTTPStatus.CREATED

@@ -20,6 +20,7 @@ from shared.clients.storage.rollouts import TableRollouts
 from shared.clients.storage.rows import Entity, keys_of, row_subject
 from shared.clients.storage.settings_memory import TableSettingsMemory
 from shared.clients.storage.settings_rolls import TableSettingsRolls
+from shared.clients.storage.sweeps import TableSweeps
 from shared.clients.storage.tables import Tables
 from shared.clients.storage.turns import TableTurns
 from shared.clients.storage.unreadable import Rows
@@ -42,6 +43,7 @@ class JournalPorts(TypedDict):
     app_restarts: TableAppRestarts
     pending_starts: TablePendingStarts
     turns: TableTurns
+    sweeps: TableSweeps
     looks: TableLooks
     settings_memory: TableSettingsMemory
 
@@ -67,6 +69,7 @@ def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
         pending_starts=TablePendingStarts(guarded, rows),
         looks=TableLooks(guarded, rows),
         turns=TableTurns(tables),
+        sweeps=TableSweeps(tables),
         settings_memory=TableSettingsMemory(guarded),
     )
 

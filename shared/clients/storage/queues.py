@@ -15,10 +15,12 @@ from shared.domain.messages import (
     ENVIRONMENTS,
     POISON_SUFFIX,
     SITES,
+    SWEEPS,
     WORK_QUEUES,
     CertificateMessage,
     EnvironmentMessage,
     SiteMessage,
+    SweepMessage,
 )
 
 ALL_QUEUES = (*WORK_QUEUES, *(f"{queue}{POISON_SUFFIX}" for queue in WORK_QUEUES))
@@ -48,6 +50,10 @@ class StorageQueue:
     def send_environment(self, message: EnvironmentMessage, delay: timedelta = timedelta(0)) -> None:
         """Send a message to the queue `environments`; the message becomes visible after the delay."""
         self._send(ENVIRONMENTS, message.body(), delay)
+
+    def send_sweep(self, message: SweepMessage, delay: timedelta = timedelta(0)) -> None:
+        """Send a message to the queue `sweeps`; the message becomes visible after the delay."""
+        self._send(SWEEPS, message.body(), delay)
 
     def put_back(self, queue: str, body: str) -> None:
         """Send the unchanged body of a dead letter to its queue again."""

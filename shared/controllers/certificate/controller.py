@@ -1,6 +1,7 @@
 """Handle the queue `certificates`: continue the rollout of the current version of one vault certificate."""
 
 from shared.controllers.certificate.reconcile import reconcile_lineage
+from shared.controllers.certificate.sight import Sight
 from shared.domain.errors import Denied, LeaseBusy, OutOfTime, RecordUnreadable, Rejected
 from shared.domain.findings import Finding
 from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage
@@ -55,17 +56,19 @@ def _look(run: Run, lease: Lease, message: CertificateMessage, *, fresh: bool, r
 
     A message whose earlier delivery failed or died always looks, because that delivery may have died after the end of
     its look. An inspection whose message may wait no longer answers for nobody else, because nothing would continue it.
+    An inspection that uses what another run has read answers for nobody else, because it began before its number.
     """
     ref, looks, rivals = message.ref, run.ports.looks, Rivals(run)
+    sight = Sight(run.ports.fleet_reads, None if redelivered else message.mark, continues=not fresh)
     try:
         last = looks.last(ref)
     except RecordUnreadable:  # without numbers each message looks for itself
-        return planning_again(lambda: reconcile_lineage(run, lease, message, rivals, fresh=fresh))
+        return planning_again(lambda: reconcile_lineage(run, lease, message, rivals, sight, fresh=fresh))
     if not redelivered and last.answers(message.after, whole=fresh):
         return Converged(Reason.ANSWERED, f"look {max(last.whole, last.partial)} began after the message was sent")
     look = looks.begin(ref, last)
-    outcome = planning_again(lambda: reconcile_lineage(run, lease, message, rivals, fresh=fresh))
-    if message.waits < MOST_WAITS:
+    outcome = planning_again(lambda: reconcile_lineage(run, lease, message, rivals, sight, fresh=fresh))
+    if message.waits < MOST_WAITS and not sight.shared:
         looks.end(ref, look.ended(whole=fresh))
     return outcome
 

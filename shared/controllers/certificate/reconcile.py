@@ -8,6 +8,7 @@ from shared.controllers.certificate.outcome import await_sites
 from shared.controllers.certificate.progress import RolloutRun, send_sites
 from shared.controllers.certificate.rollout import roll_out
 from shared.controllers.certificate.roots import report_waves
+from shared.controllers.certificate.sight import Sight, needs_own_look
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.settings_memory import recalled
@@ -33,7 +34,9 @@ from shared.planning.plan import Plan
 from shared.ports.storage import Lease
 
 
-def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, rivals: Rivals, *, fresh: bool) -> Outcome:
+def reconcile_lineage(
+    run: Run, lease: Lease, message: CertificateMessage, rivals: Rivals, sight: Sight, *, fresh: bool
+) -> Outcome:
     """Continue the rollout of one vault certificate, under the lease of the vault certificate.
 
     Certroll moves nothing if one of the `rivals` has the same versions in opposite order.
@@ -66,7 +69,7 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, rival
     # nothing new.
     if not fresh and holds_up(rollout, stage(rollout, now, run.intent.stage_soak, urgent=False), now):
         return await_sites(run, message.waits, rollout)
-    snapshot, planned = _planned(run, lineage, rollout, now)
+    snapshot, planned = _planned(run, lineage, rollout, now, sight)
     plan = preflighted(run, checking(run.ports), planned, snapshot)
     report_blind_spots(run.ports.findings, SWEEP, snapshot.fleet)
     report_plan(run.ports.findings, plan, snapshot)
@@ -79,20 +82,24 @@ def reconcile_lineage(run: Run, lease: Lease, message: CertificateMessage, rival
         return _finishing(run, ref, begun, fresh=fresh) or Stalled(finding.reason, finding.detail)
     outcome = roll_out(RolloutRun(run, lease, snapshot, lineage.current, message.waits, is_fresh=fresh), plan)
     # a refusal of Azure in this run is newer than the snapshot, and every other step of the plan is done
-    run.ports.findings.close(str(ref), run.now(), gone_from(snapshot, Plan(skips=plan.not_done)))
+    if not sight.shared:
+        run.ports.findings.close(str(ref), run.now(), gone_from(snapshot, Plan(skips=plan.not_done)))
     return outcome
 
 
-def _planned(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> tuple[Snapshot, Plan]:
+def _planned(run: Run, lineage: Lineage, rollout: Rollout, now: datetime, sight: Sight) -> tuple[Snapshot, Plan]:
     """Read the part of the fleet that matters for one vault certificate, and return it as a snapshot with its plan.
 
     Certroll takes settings that did not change from its memory. As long as the plan would write where settings are
     remembered, Certroll reads these settings from Azure and plans again, so that it writes nothing from memory.
     """
-    observation = _observed(run, lineage, now)
+    observation = _observed(run, lineage, rollout, now, sight)
     while True:
         snapshot = _snapshot(run, lineage, rollout, observation.fleet)
         plan = planner.plan(snapshot, run.intent)
+        if sight.shared and needs_own_look(snapshot, plan, run.intent):
+            observation = _observed(run, lineage, rollout, now, sight)
+            continue
         doubtful = to_read(snapshot, plan, run.intent)
         if not doubtful:
             return snapshot, plan
@@ -100,7 +107,7 @@ def _planned(run: Run, lineage: Lineage, rollout: Rollout, now: datetime) -> tup
         observation = observation.with_fresh(doubtful)
 
 
-def _observed(run: Run, lineage: Lineage, now: datetime) -> Observation:
+def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime, sight: Sight) -> Observation:
     """Look at webspaces that hold a version of the vault certificate, and at sites that the certificate's tags name."""
     return observe_fleet(
         run.ports,
@@ -111,6 +118,8 @@ def _observed(run: Run, lineage: Lineage, now: datetime) -> Observation:
         now,
         Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
         run.intent.settings_reread,
+        reads=sight.look(),
+        rebound=sight.rebound(rollout),
     )
 
 

@@ -4,11 +4,12 @@ On an operator's request, put a dead letter back on its queue, or remove the dea
 """
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 from shared.domain.errors import MessageInvalid, NotFound
 from shared.domain.findings import DeadLetter
-from shared.domain.messages import CERTIFICATES, WORK_QUEUES, CertificateMessage
+from shared.domain.messages import CERTIFICATES, SWEEPS, WORK_QUEUES, CertificateMessage, SweepMessage
 from shared.loop.run import Run
 from shared.telemetry import event
 
@@ -24,20 +25,23 @@ def keep(run: Run, queue: str, body: str) -> None:
 def replay(run: Run, queue: str, key: str) -> None:
     """Put a dead letter back on its queue. Raises NotFound if the journal has no dead letter with this key."""
     record = _found(run, queue, key)
-    run.ports.queue.put_back(queue, _without_number(queue, record.body))
+    run.ports.queue.put_back(queue, _asked_for(queue, record.body))
     _forget(run, record)
     event("message.replayed", queue=queue, key=key)
 
 
-def _without_number(queue: str, body: str) -> str:
-    """Return the body of a message that always looks at the fleet, because an operator asks for it now."""
-    if queue != CERTIFICATES:
-        return body
-    try:
-        message = CertificateMessage.parse(body)
-    except MessageInvalid:
-        return body
-    return body if message.after is None else replace(message, after=None).body()
+def _asked_for(queue: str, body: str) -> str:
+    """Return the body of a message that does its work whatever has happened since, because an operator asks for it now.
+
+    A certificate message without a number always looks at the fleet, and a sweep message without a sweep does its part
+    also after the sweep has ended.
+    """
+    with suppress(MessageInvalid):
+        if queue == CERTIFICATES and (message := CertificateMessage.parse(body)).after is not None:
+            return replace(message, after=None).body()
+        if queue == SWEEPS:
+            return replace(SweepMessage.parse(body), sweep=None).body()
+    return body
 
 
 def remove(run: Run, queue: str, key: str) -> None:

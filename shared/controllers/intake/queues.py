@@ -12,6 +12,7 @@ from shared.controllers.intake.dead_letters import keep, message_subject, queue_
 from shared.controllers.intake.events import take_events
 from shared.controllers.site.controller import reconcile_site
 from shared.controllers.site.way_back import go_on_later
+from shared.controllers.sweep.parts import do_part, give_up_part
 from shared.domain.errors import EventRejected, MessageInvalid, OutOfTime, StorageFailed
 from shared.domain.events import VaultEvent
 from shared.domain.findings import Finding
@@ -22,10 +23,12 @@ from shared.domain.messages import (
     EVENTS,
     MOST_WAITS,
     SITES,
+    SWEEPS,
     Cause,
     CertificateMessage,
     EnvironmentMessage,
     SiteMessage,
+    SweepMessage,
 )
 from shared.domain.outcome import Outcome, Waiting
 from shared.domain.reason import Reason
@@ -80,12 +83,18 @@ def on_site(run: Run, body: str) -> None:
 
 
 def on_poison(run: Run, queue: str, body: str) -> None:
-    """Store a message that failed five times as a dead letter, or go on with the app that it is about."""
+    """Store a message that failed five times as a dead letter, or go on with the app that it is about.
+
+    The sweep whose part failed five times goes on without that part.
+    """
     if queue == SITES:
         with suppress(MessageInvalid):
             if go_on_later(run, SiteMessage.parse(body), "its message failed five times"):
                 return
     keep(run, queue, body)
+    if queue == SWEEPS:
+        with suppress(MessageInvalid):
+            give_up_part(run, SweepMessage.parse(body))
 
 
 def _goes_on(run: Run, message: SiteMessage, error: str) -> bool:
@@ -105,6 +114,11 @@ def on_environment(run: Run, body: str) -> None:
         _come_back(run, reconcile_environment(run, message), message, run.ports.queue.send_environment)
 
     _remembering(run, ENVIRONMENTS, body, work)
+
+
+def on_sweep(run: Run, body: str) -> None:
+    """Do the part of a sweep that a message of the queue `sweeps` names, unless the part has ended."""
+    _remembering(run, SWEEPS, body, lambda: do_part(run, SweepMessage.parse(body)))
 
 
 def on_events(run: Run, body: str) -> None:

@@ -7,6 +7,7 @@ from shared.domain.certificates.lineage import Lineage
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.errors import Denied, NotFound, NotSettled, Rejected
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
+from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.handshake import Handshake, verdict
 from shared.domain.missing import is_gone
 from shared.domain.outcome import Converged, Deferred, Outcome, Stalled
@@ -158,12 +159,25 @@ def _written(run: Run, lease: Lease, lineage: Lineage, record: SiteRecord, plan:
 
 
 def _observed(run: Run, lineage: Lineage, record: SiteRecord) -> Snapshot:
-    """Read the site as Azure shows it now, with the certificates and the old thumbprints of its record."""
-    fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now())
+    """Read the site as Azure shows it now, with the certificates and the old thumbprints of its record.
+
+    If the site's bindings leave nothing to write, Certroll reads no certificate, because only a write depends on it.
+    """
+    moved = partial(_has_moved, lineage, record)
+    fleet = observe_site(run.ports.app_service, record.site, record.copies, run.now(), moved)
     held = frozenset((record.webspace, b.thumbprint) for b in record.last_good if b.thumbprint is not None)
     known = (record,) if has_begun(record) or record.rebind is not Rebind.NO else ()
     observed = Snapshot(lineage, fleet, Rollout(record.version, record.webspace, known), held)
     return with_compared(run.ports, observed)
+
+
+def _has_moved(lineage: Lineage, record: SiteRecord, bindings: tuple[Binding, ...]) -> bool:
+    """Return True if each host name of the record is bound to the current version, and the site shows no other one."""
+    shown = {binding.host_name: binding.thumbprint for binding in bindings if binding.thumbprint is not None}
+    old = {binding.thumbprint for binding in record.last_good}.union(version.thumbprint for version in lineage.versions)
+    is_bound = all(lineage.is_current(shown.get(binding.host_name)) for binding in record.last_good)
+    others = {thumbprint for thumbprint in shown.values() if not lineage.is_current(thumbprint)}
+    return record.rebind in {Rebind.NO, Rebind.DONE} and is_bound and others.isdisjoint(old)
 
 
 def _plan_of_site(run: Run, snapshot: Snapshot, record: SiteRecord) -> Plan:

@@ -1,69 +1,69 @@
-"""Inspect all vault certificates, environments, managed certificates and orders once an hour."""
+"""Begin a sweep once an hour: put a message on the queue `sweeps` for each part of it."""
 
-from collections.abc import Callable
-from datetime import timedelta
-
-from shared.controllers.environment.controller import remind
-from shared.controllers.managed.controller import look_after_managed
-from shared.controllers.orders.controller import look_after_orders
-from shared.controllers.sweep.certificates import sweep_certificates
+from shared.controllers.sweep.parts import send, tell_over
 from shared.domain.findings import Finding
 from shared.domain.freeze import lasting
 from shared.domain.reason import Reason
+from shared.domain.sweeps import Job, Sweeps
 from shared.loop.run import Run
-from shared.loop.turns import Turns, taking_turns
+from shared.telemetry import event
 
 FREEZE = "freeze"
 """The scope of the finding that a freeze lasts."""
-Inspect = Callable[[Run], object]
-LEFT_TO_JOB = timedelta(seconds=130)
-"""The time that the jobs of a sweep leave to each job behind them: enough for one request that fails slowly (90 s), or
-for one wait for an issued certificate (120 s). The job that comes first has 220 s of 480 s, which orders need (ADR 50).
-"""
-JOBS: dict[str, tuple[Inspect, ...]] = {
-    "orders": (look_after_orders,),
-    "managed": (look_after_managed,),
-    "certificates": (sweep_certificates, remind),
-}
-"""The jobs of a sweep, each with its inspections.
-
-The first two usually take seconds, so the vault certificates get nearly all the time of a sweep. A reminder about
-environments follows the certificates that may need one.
-"""
+SWEEPS = "sweeps"
+"""The scope of the findings about parts of sweeps that last."""
 
 
-def sweep(run: Run) -> None:
-    """Inspect vault certificates, environments, free managed certificates and orders of purchased certificates.
+def begin_sweep(run: Run, *, past_due: bool = False) -> None:
+    """Record a new sweep, and send the message of each part that waits for no other part.
 
-    The sweep also creates missing queues, because the Functions host looks for a missing queue every two seconds.
-    If the sweep fails with one job, the sweep still does the other jobs. This function raises the errors of all jobs
-    together at the end.
+    A part that is still under way in an earlier sweep gets no second message, and the log says so. The function also
+    creates missing queues, because the Functions host looks for a missing queue every two seconds.
 
-    Each job leaves the time of the jobs behind it, and a job that failed in the last sweep comes last in this sweep.
+    If Certroll fails with one of these duties, Certroll still does the others. This function raises the errors of all
+    of them together at the end.
     """
-    errors = [error for inspect in (create_queues, report_freeze, close_mended) if (error := _tried(inspect, run))]
-    with taking_turns(run, "jobs of a sweep", JOBS) as turns:
-        for number, name in enumerate(turns.order, 1):
-            errors += _done(run.leaving(LEFT_TO_JOB * (len(JOBS) - number)), name, turns)
+    event("sweep.started", past_due=past_due)
+    errors = list[Exception]()
+    for duty in (create_queues, report_freeze, close_mended, _begin):
+        try:
+            duty(run)
+        except Exception as error:  # noqa: BLE001 - an error of one duty must not stop the others; raised below
+            errors.append(error)
     if errors:
-        raise ExceptionGroup("the sweep could not inspect everything; all other work goes on", errors)
+        raise ExceptionGroup("the sweep has not begun completely; all other work goes on", errors)
 
 
-def _done(run: Run, name: str, turns: Turns[str]) -> list[Exception]:
-    """Do one job of the sweep in its turn, and return its errors."""
-    turns.begin(name)
-    errors = [error for inspect in JOBS[name] if (error := _tried(inspect, run))]
-    turns.end(name, failed=bool(errors))
-    return errors
-
-
-def _tried(inspect: Inspect, run: Run) -> Exception | None:
-    """Return the error of an inspection, so that it stops no other inspection, or None."""
+def _begin(run: Run) -> None:
+    _, after = run.ports.sweeps.change(lambda sweeps: sweeps.begin(run.now(), Job))
+    began = after.sweeps[-1]
+    for name in began.left:
+        earlier = next(sweep for sweep in after.sweeps if sweep.part(name))
+        event("sweep.part_left", left=name, earlier=earlier.began)
     try:
-        inspect(run)
-    except Exception as error:  # noqa: BLE001 - an error of one job must not stop the other jobs; the sweep raises it
-        return error
-    return None
+        send(run, began.began, began.due)
+    finally:
+        tell_over(run, after)
+        _report_lasting(run, after)
+
+
+def _report_lasting(run: Run, sweeps: Sweeps) -> None:
+    """Record a finding for each part that several later sweeps found under way, and close the other ones."""
+    now = run.now()
+    found = tuple(
+        Finding(
+            now,
+            SWEEPS,
+            f"part {part.name}",
+            Reason.SWEEP_LASTS,
+            f"the sweep that began at {sweep.began:%Y-%m-%d %H:%M} UTC is still at work on this part: {part.left_by} "
+            "later sweeps have left the part to it",
+        )
+        for sweep, part in sweeps.lasting()
+    )
+    if found:
+        run.ports.findings.report(found)
+    run.ports.findings.close(SWEEPS, now, lambda known: known.last_seen < now)
 
 
 def create_queues(run: Run) -> None:

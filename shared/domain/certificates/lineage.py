@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from shared.domain.certificates.judges import compares
@@ -137,6 +137,16 @@ class Lineage:
     def version_of(self, thumbprint: Thumbprint | None) -> CertificateVersion | None:
         """Return the newest version of the vault certificate with this thumbprint, or None."""
         return next((version for version in self.versions if version.thumbprint == thumbprint), None)
+
+    def life_of(self, thumbprint: Thumbprint | None) -> timedelta | None:
+        """Return how long the certificate with this thumbprint is valid by its own dates, None if that is unknown.
+
+        Two versions with one thumbprint are one certificate, whose longer life counts. A certificate that ends before
+        it begins has no known life. Where Key Vault shows no date, the clients of the vault put the year 1970.
+        """
+        found = (version for version in self.versions if version.thumbprint == thumbprint)
+        longest = max((version.not_after - version.not_before for version in found), default=timedelta(0))
+        return longest if longest > timedelta(0) else None
 
 
 def is_later(not_before: datetime, not_after: datetime, current: CertificateVersion) -> bool:

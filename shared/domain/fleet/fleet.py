@@ -40,6 +40,11 @@ class BlindSpot:
     reason: Reason = Reason.BLIND_SPOT
     """The reason under which Certroll reports the blind spot."""
 
+    @property
+    def is_late(self) -> bool:
+        """True if the run had no time to read the resource, which another run reads."""
+        return self.reason is Reason.OUT_OF_TIME
+
     def hides(self, webspace: Webspace) -> bool:
         """Return True if the blind spot (something that Certroll could not read) may hide resources of the webspace."""
         if self.roots_only or self.of_itself or self.versions_only:

@@ -33,6 +33,8 @@ DIGITS = 32
 """The hex digits of a digest that a memory keeps, which are 128 bits."""
 ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The errors of a text that has another form than the function `memory_of` gives it."""
+SHORTLY = timedelta(minutes=15)
+"""How long a memory holds although the moment of its site moved, if a renewal has moved the site's bindings."""
 _PREFIX = "certroll settings memory v1\0"
 
 
@@ -50,13 +52,18 @@ class Memory:
     """The certificate-related part of the settings, as the function `remembered` reads it."""
 
 
-def must_read(site: Site, memory: Memory | None, now: datetime, interval: timedelta) -> bool:
+def must_read(site: Site, memory: Memory | None, now: datetime, interval: timedelta, *, rebound: bool = False) -> bool:
     """Return True if Certroll has to read the settings of a site or slot from Azure.
+
+    If the renewal has `rebound` host names of the site, it has moved the site's moment itself. For a quarter of an hour
+    the renewal then goes on with what Certroll remembers, and a later sweep reads the settings.
 
     With an interval of 0 Certroll reads the settings each time. Each site has its own time of the interval, so that the
     reads of a fleet spread over it, and no memory is older than the interval.
     """
-    if memory is None or site.modified is None or site.modified != memory.modified:
+    if memory is None or site.modified is None:
+        return True
+    if site.modified != memory.modified and not (rebound and now - memory.read_at < SHORTLY):
         return True
     if interval <= timedelta(0) or memory.read_at > now:
         return True

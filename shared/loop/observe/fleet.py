@@ -40,10 +40,12 @@ from shared.domain.granting import NO_SUBSCRIPTION
 from shared.domain.letter_case import lower_case
 from shared.domain.names import EnvironmentRef, SiteRef, VaultCertificateRef
 from shared.loop.observe.remembering import Remembering
+from shared.loop.observe.shared_listings import SharedListings
 from shared.loop.observe.targets import Scope, Targets, plans_in
 from shared.loop.observe.view import View
 from shared.loop.pool import Pool
 from shared.ports import Ports
+from shared.ports.fleet_reads import SharedReads
 
 Followed = Callable[[VaultCertificateRef], bool]
 
@@ -97,6 +99,9 @@ def observe_fleet(
     now: datetime,
     targets: Targets,
     reread: timedelta = timedelta(0),
+    check_time: Callable[[], None] | None = None,
+    reads: SharedReads | None = None,
+    rebound: Collection[SiteRef] = (),
 ) -> Observation:
     """Look at the fleet of the given subscriptions, or of all subscriptions that the identity sees if none is given.
 
@@ -107,10 +112,14 @@ def observe_fleet(
     subscription.
 
     Certroll takes app settings from its memory if the app did not change, and reads them again once in each interval
-    `reread`. With the interval 0 Certroll reads all settings.
+    `reread`. With the interval 0 Certroll reads all settings. Certroll takes each list from `reads` that has it. The
+    settings of sites that the renewal has `rebound` stay remembered for a while, although their moments have moved.
+
+    If `check_time` is given, it raises OutOfTime when the inspection begins no further read. What Certroll has not read
+    by then becomes a late blind spot; without it, this function raises OutOfTime at the end of the run.
     """
-    app_service = ports.app_service
-    view = View(app_service, pool)
+    app_service = ports.app_service if reads is None else SharedListings(ports.app_service, reads)
+    view = View(ports.app_service, pool, check_time, app_service)
     subscriptions = subscriptions or app_service.subscriptions()
     if not subscriptions:
         raise Denied(NO_SUBSCRIPTION)
@@ -122,7 +131,7 @@ def observe_fleet(
     plans = view.each_subscription(app_service.plans, concerned)
     sites = view.with_slots(productions, concerned, scope.is_listed)
     view.note_silos(site for site, _ in sites)
-    memory = Remembering(ports.settings_memory, now, reread)
+    memory = Remembering(ports.settings_memory, now, reread, rebound)
     settings = view.settings((site for site, _ in sites if scope.is_near(site)), followed, memory)
     with_slots = (site.ref for site, _ in productions if scope.is_listed(site))
     unsure = {spot.subscription for spot in view.blind_spots if spot.hides_sites}

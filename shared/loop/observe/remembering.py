@@ -4,6 +4,7 @@ A memory only saves requests. If the storage account fails, Certroll reads the s
 line. What an inspection reads is stored while the inspection goes on, so that a run which ends early keeps it.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -21,15 +22,24 @@ BATCH = 50
 MOST_FORGOTTEN = 100
 """How many memories of missing sites an inspection deletes, with one request each. Later inspections delete more."""
 
+_SLOT = re.compile(r"/slots/[^/]+$")
+"""The end of a slot's resource id. A resource group or a site may have the name `slots`."""
+
 
 class Remembering:
     """The memory of app settings, as one inspection of the fleet uses it."""
 
-    def __init__(self, memory: SettingsMemory, now: datetime, interval: timedelta) -> None:
-        """Begin without any memory. `interval` is CERTROLL_SETTINGS_REREAD, and 0 makes Certroll read each time."""
+    def __init__(
+        self, memory: SettingsMemory, now: datetime, interval: timedelta, rebound: Collection[SiteRef] = ()
+    ) -> None:
+        """Begin without any memory. `interval` is CERTROLL_SETTINGS_REREAD, and 0 makes Certroll read each time.
+
+        `rebound` are the sites and slots whose host names the renewal has moved, which it looks at once more.
+        """
         self._memory = memory
         self._now = now
         self._interval = interval
+        self._rebound = rebound
         self._rows: dict[str, Mapping[str, Memory]] = {}
         self._unsaved: dict[str, list[Memory]] = {}
         self._has_failed = False
@@ -43,7 +53,8 @@ class Remembering:
         found: dict[SiteRef, SiteSettings] = {}
         for site in sites if self._is_on else ():
             memory = self._of(site.ref.subscription).get(site.ref.resource_id)
-            if memory is None or must_read(site, memory, self._now, self._interval):
+            rebound = site.ref in self._rebound
+            if memory is None or must_read(site, memory, self._now, self._interval, rebound=rebound):
                 continue
             settings = remembered(site.ref, memory.text)
             if settings is not None:
@@ -91,7 +102,7 @@ class Remembering:
         seen, with_slots = {ref.resource_id for ref in sites}, {ref.resource_id for ref in listed}
         for subscription in self._rows.keys() - unsure:
             unseen = sorted(self._rows[subscription].keys() - seen)
-            owners = ((resource_id, resource_id.partition("/slots/")[0]) for resource_id in unseen)
+            owners = ((resource_id, _SLOT.sub("", resource_id)) for resource_id in unseen)
             gone = [resource_id for resource_id, owner in owners if owner not in seen or owner in with_slots]
             if gone and not self._has_failed:
                 with self._failing():

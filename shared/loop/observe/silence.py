@@ -18,7 +18,7 @@ class Silence:
     """How many reads of each subscription Azure has put off or not answered. Threads of a pool share this object."""
 
     def __init__(self, places: Iterable[str], *, one_answers: bool) -> None:
-        """Begin without unanswered reads. `places` has the subscription of each read.
+        """Begin without unanswered reads. `places` has the subscription of each read, also of one that is not needed.
 
         With `one_answers`, at least one read of each place must have an answer.
         """

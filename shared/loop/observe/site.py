@@ -7,6 +7,7 @@ from itertools import chain
 
 from shared.domain.errors import AzureError, NotFound
 from shared.domain.fleet.app_settings import SiteSettings
+from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.settings_reading import read_settings
@@ -42,13 +43,22 @@ def _neighbour(app_service: Listings, owner: SiteRef) -> tuple[Site, ...]:
         return ()
 
 
-def observe_site(app_service: AppService, ref: SiteRef, copies: tuple[CopyRef, ...], now: datetime) -> Fleet:
+def observe_site(
+    app_service: AppService,
+    ref: SiteRef,
+    copies: tuple[CopyRef, ...],
+    now: datetime,
+    enough: Callable[[tuple[Binding, ...]], bool] = lambda _: False,
+) -> Fleet:
     """Return a site or slot, the given certificates that App Service still has, and also the site of a slot.
 
-    A slot inherits each tag of its site separately, and the silos (other regions) of its site. Raises NotFound if Azure
-    no longer has the site or slot.
+    A slot inherits each tag of its site separately, and the silos (other regions) of its site. If the bindings are
+    `enough` for the caller, this function reads neither the certificates nor the site of the slot. Raises NotFound if
+    Azure no longer has the site or slot.
     """
     site, bindings = app_service.site(ref)
+    if enough(bindings):
+        return Fleet(now, (site,), bindings)
     sites = (site,) if ref.slot is None else (site, app_service.site(ref.production)[0])
     return Fleet(now, sites, bindings, tuple(chain.from_iterable(_present(app_service, copy) for copy in copies)))
 

@@ -1,13 +1,14 @@
 """Decide which parts of the fleet Certroll reads in detail, from the tags of vault objects and wanted certificates."""
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import WebspaceCertificate
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
-from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint, Webspace
+from shared.domain.names import EnvironmentRef, SiteRef, Thumbprint, Webspace, parse_thumbprint
 from shared.domain.tag_targets import words
 from shared.domain.tags import Kind, Tag, Tags, of_kind
 
@@ -49,6 +50,24 @@ class Targets:
         private = (version.thumbprint for version in current if version.facts and not version.facts.public_policy)
         roots = frozenset(version.thumbprint for version in versions)
         return cls(sites, anywhere, environments, wanting_root, roots, frozenset(private), limited)
+
+    @classmethod
+    def parse(cls, text: str) -> "Targets":
+        """Return the targets that `text` wrote. Raise ValueError, TypeError or LookupError for another text."""
+        stored = json.loads(text)
+        return cls(
+            sites=frozenset(map(str, stored["sites"])),
+            anywhere=bool(stored["anywhere"]),
+            environments=frozenset(map(str, stored["environments"])),
+            wanting_root=frozenset(map(str, stored["wanting_root"])),
+            roots=frozenset(map(parse_thumbprint, stored["roots"])),
+            private=frozenset(map(parse_thumbprint, stored["private"])),
+            limited=bool(stored["limited"]),
+        )
+
+    def text(self) -> str:
+        """Return the targets as a text for the journal: names and thumbprints, and no secret."""
+        return json.dumps(asdict(self), default=sorted)
 
     def needs_root(self, site: Site, settings: SiteSettings | None) -> bool:
         """Return True if the root list of an app (WEBSITE_LOAD_ROOT_CERTIFICATES) names a version that may be a root.

@@ -9,18 +9,17 @@ from functools import partial
 from typing import TypeVar
 
 from shared.domain.environments.roots import roots_subject
-from shared.domain.errors import AzureError, Transient
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.copies import RootCertificate, WebspaceCertificate
 from shared.domain.fleet.fleet import BlindSpot, Listing, SeenSite
 from shared.domain.fleet.sites import Environment, ServerFarm, Site
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
+from shared.loop.observe.reads import Reads
 from shared.loop.observe.remembering import Remembering
-from shared.loop.observe.silence import Silence
 from shared.loop.observe.site import observe_settings
 from shared.loop.pool import Pool
-from shared.ports.app_service import AppService
+from shared.ports.app_service import AppService, Listings
 from shared.ports.environments import Environments
 
 Subject = TypeVar("Subject")
@@ -32,77 +31,36 @@ SILOS = (
 )
 
 
-class View:
+class View(Reads):
     """Parallel reads of Azure.
 
     Each resource that Azure does not show becomes a blind spot (something that Certroll could not read).
     """
 
-    def __init__(self, app_service: AppService, pool: Pool) -> None:
+    def __init__(
+        self,
+        app_service: AppService,
+        pool: Pool,
+        check_time: Callable[[], None] | None = None,
+        listings: Listings | None = None,
+    ) -> None:
+        """Begin without blind spots. `check_time` is that of `Reads`. Without `listings` Azure shows the lists."""
+        super().__init__(pool, check_time)
         self._app_service = app_service
-        self._pool = pool
-        self.blind_spots: list[BlindSpot] = []
+        self._listings = listings or app_service
+        self._near: dict[SiteRef, Site] = {}
+        """The sites and slots whose settings Certroll has read or remembers."""
         self._asked = set[SiteRef]()
         """The sites and slots whose public certificates Certroll has read."""
         self._public: list[WebspaceCertificate] = []
         self._compared = set[ServerFarm]()
         """The plans whose sites Certroll has listed."""
 
-    def each(
-        self,
-        read: Callable[[Subject], Listing[Found]],
-        subjects: Iterable[Subject],
-        hidden: Callable[[Subject, str], BlindSpot],
-        *,
-        one_answers: bool = False,
-        note: Callable[[Found], None] = lambda _: None,
-    ) -> tuple[Found, ...]:
-        """Read the resources of each subject, such as a subscription, and return all resources.
-
-        This function calls `note` with each resource as soon as it has the resource.
-
-        A subject that Azure refuses to show becomes a blind spot (something that Certroll could not read).
-
-        Certroll gives a subscription up if Azure puts off or does not answer more than a tolerated number of its
-        requests: all its other subjects become blind spots without a request. Raises Transient if Certroll gives up
-        every subscription. With `one_answers`, the subjects are subscriptions, and this function raises Transient if
-        Azure answers for none of them, or leaves more than a tolerated number of requests without an answer.
-        """
-        subjects = tuple(subjects)
-        found: list[Found] = []
-        places = ["" if one_answers else hidden(subject, "").subscription for subject in subjects]
-        silence = Silence(places, one_answers=one_answers)
-        pairs = tuple(zip(places, subjects, strict=True))
-        with self._pool.results(
-            lambda pair: silence.heard(pair[0], partial(_or_error, read, pair[1])), pairs
-        ) as answers:
-            for subject, answer in zip(subjects, answers, strict=True):
-                # if Certroll has given every subscription up, it assumes that Azure is down
-                if isinstance(answer, Transient) and silence.is_everywhere:
-                    raise answer
-                if isinstance(answer, AzureError):
-                    self.blind_spots.append(hidden(subject, str(answer)))
-                    continue
-                found.extend(answer.found)
-                for resource in answer.found:
-                    note(resource)
-                self.blind_spots.extend(answer.blind_spots)
-        return tuple(found)
-
-    def each_subscription(
-        self, read: Callable[[str], Listing[Found]], subscriptions: tuple[str, ...]
-    ) -> tuple[Found, ...]:
-        """Read the resources of each subscription and return all resources.
-
-        Raises Transient if Azure answers for none of the subscriptions.
-        """
-        return self.each(read, subscriptions, _subscription_hidden, one_answers=True)
-
     def certificates(
         self, subscriptions: tuple[str, ...], productions: tuple[SeenSite, ...], private: frozenset[Thumbprint]
     ) -> tuple[WebspaceCertificate, ...]:
         """Return the certificates of all webspaces, then the certificates that belong to one site alone."""
-        listed = self.each_subscription(self._app_service.certificates, subscriptions)
+        listed = self.each_subscription(self._listings.certificates, subscriptions)
         copies = tuple(sorted(listed, key=lambda copy: copy.ref))
         return (*self._dated(copies, productions, private), *self._site_certificates(productions))
 
@@ -145,7 +103,8 @@ class View:
         uploads = (copy for copy in copies if copy.is_upload and copy.thumbprint in private)
         concerned = {copy.ref for copy in uploads if copy.in_environment or copy.webspace in hosted}
         subscriptions = sorted({ref.subscription for ref in concerned})
-        answers = self._pool.map(partial(_or_error, self._app_service.uploaded_at), subscriptions)
+        ask = self._pool.map if self._check_time is None else self._pool.each
+        answers = ask(partial(self._read_or_error, self._listings.uploaded_at), subscriptions)
         dates = dict(pair for answer in answers if isinstance(answer, Listing) for pair in answer.found)
         return tuple(replace(copy, created=dates.get(copy.ref)) if copy.ref in concerned else copy for copy in copies)
 
@@ -153,7 +112,7 @@ class View:
         """Return the certificates that belong to single sites on Flex Consumption plans."""
         where = {site.ref: site.webspace for site, _ in productions if site.flex and site.webspace is not None}
         copies = self.each(
-            lambda ref: self._app_service.site_certificates(ref, where[ref]),
+            lambda ref: self._listings.site_certificates(ref, where[ref]),
             sorted(where),
             lambda ref, why: BlindSpot(f"certificates of {ref}", why, ref.subscription, where[ref]),
         )
@@ -177,14 +136,15 @@ class View:
         lacking = _lacking(sites, settings, certificates)
         named = (site for site in sites if site.ref.name in targets)
         where = {site.ref: site.webspace for site in (*lacking, *named, *mates) if site.webspace is not None}
-        asking = sorted(where.keys() - self._asked)
+        asking, before = sorted(where.keys() - self._asked), tuple(ref.subscription for ref in self._asked)
         self._asked.update(asking)
         self._public += self.each(
-            lambda ref: self._app_service.public_certificates(ref, where[ref]),
+            lambda ref: self._listings.public_certificates(ref, where[ref]),
             asking,
             lambda ref, why: BlindSpot(
                 f"public certificates of {ref}", why, ref.subscription, where[ref], settings_only=True
             ),
+            others=before,
         )
         return tuple(sorted(self._public, key=lambda copy: copy.ref))
 
@@ -195,10 +155,10 @@ class View:
         is_near: Callable[[Site], bool],
     ) -> tuple[SeenSite, ...]:
         """Return the sites, and the slots of each site that `is_near` accepts or whose webspace Azure does not name."""
-        parents = self.each_subscription(self._app_service.slot_parents, concerned)
+        parents = self.each_subscription(self._listings.slot_parents, concerned)
         near = {site.ref: site.webspace for site, _ in productions if site.webspace is None or is_near(site)}
         slots = self.each(
-            self._app_service.slots,
+            self._listings.slots,
             sorted(parent for parent in set(parents) if parent in near),
             lambda ref, why: BlindSpot(f"the slots of {ref}", why, ref.subscription, near[ref]),
         )
@@ -243,18 +203,21 @@ class View:
         reads.
         """
         where = {site.ref: site for site in sites}
+        self._near.update(where)
         known = {} if fresh else memory.recall(where.values())
         quiet = {
             ref for ref, settings in known.items() if not any(followed(led.ref) for led in settings.vault_references)
         }
+        asking = sorted(where.keys() - quiet)
         with memory.saving():
             found = self.each(
                 lambda ref: Listing((observe_settings(self._app_service, ref, followed, known.get(ref)),)),
-                sorted(where.keys() - quiet),
+                asking,
                 lambda ref, why: BlindSpot(
                     f"app settings of {ref}", why, ref.subscription, where[ref].webspace, settings_only=True
                 ),
                 note=lambda settings: memory.note(where[settings.site], settings),
+                others=(ref.subscription for ref in self._near.keys() - set(asking)),
             )
         self.blind_spots.extend(
             BlindSpot(
@@ -275,13 +238,15 @@ class View:
         Certroll lists the sites of each plan once in an inspection.
         """
         new = tuple(plan for plan in plans if plan not in self._compared)
+        before = tuple(plan.webspace.subscription for plan in self._compared)
         self._compared.update(new)
         named = self.each(
-            lambda plan: _placed(plan.webspace, self._app_service.sites_of_plan(plan)),
+            lambda plan: _placed(plan.webspace, self._listings.sites_of_plan(plan)),
             new,
             lambda plan, why: BlindSpot(
                 f"the sites of {plan.resource_id}", why, plan.webspace.subscription, plan.webspace
             ),
+            others=before,
         )
         self.blind_spots.extend(
             BlindSpot(f"site {ref}", "its plan names it, the listing does not", webspace.subscription, webspace)
@@ -308,14 +273,3 @@ def _lacking(
 
 def _placed(webspace: Webspace, refs: Listing[SiteRef]) -> Listing[tuple[Webspace, SiteRef]]:
     return Listing(tuple((webspace, ref) for ref in refs.found), refs.blind_spots)
-
-
-def _or_error(read: Callable[[Subject], Listing[Found]], subject: Subject) -> Listing[Found] | AzureError:
-    try:
-        return read(subject)
-    except AzureError as error:
-        return error  # Certroll reads all other resources even if Azure does not show one of the resources
-
-
-def _subscription_hidden(subscription: str, why: str) -> BlindSpot:
-    return BlindSpot(f"subscription {subscription}", why, subscription)

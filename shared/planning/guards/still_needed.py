@@ -7,14 +7,14 @@ plan will update still shows the old certificate, and a root that the plan will 
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.fleet.bindings import Binding
 from shared.domain.fleet.copies import OWN_PREFIX, RootCertificate, WebspaceCertificate
 from shared.domain.intent import Intent
 from shared.domain.names import SiteRef, Thumbprint, VaultCertificateRef, Webspace
 from shared.domain.reason import Reason
-from shared.domain.rollout.settings_record import PROVEN
+from shared.domain.rollout.settings_record import PROVEN, RollRecord
 from shared.domain.rollout.site_record import SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.snapshot.staleness import contested_in, shown_bindings
@@ -24,6 +24,9 @@ from shared.planning.acting.own_names import own_name
 from shared.planning.plan import Plan, Skip, Step
 
 Refusal = tuple[Reason, str]
+GRACE_PART = 3
+"""At most a third of a certificate's life is grace, so that a webspace holds few copies of certificates that live for
+47 days (CA/Browser Forum, ballot SC-081) and are renewed twice or three times in that life."""
 
 
 def guard(plan: Plan, snapshot: Snapshot, intent: Intent) -> Plan:
@@ -194,25 +197,45 @@ def _in_grace(snapshot: Snapshot, intent: Intent, thumbprint: Thumbprint | None,
     """Return a refusal while the grace period lasts. No grace period keeps a version that an operator disabled."""
     if snapshot.lineage.is_disabled(thumbprint):
         return None
-    until = since + intent.delete_grace
+    grace = _grace(snapshot, intent, thumbprint)
+    until = since + grace
     if until <= snapshot.now:
         return None
-    return Reason.IN_GRACE, f"CERTROLL_DELETE_GRACE keeps it until {until:%Y-%m-%d %H:%M} UTC"
+    what = "CERTROLL_DELETE_GRACE" if grace == intent.delete_grace else "a third of its life as CERTROLL_DELETE_GRACE"
+    return Reason.IN_GRACE, f"{what} keeps it until {until:%Y-%m-%d %H:%M} UTC"
+
+
+def _grace(snapshot: Snapshot, intent: Intent, thumbprint: Thumbprint | None) -> timedelta:
+    """Return CERTROLL_DELETE_GRACE, or a third of the superseded certificate's life if that third is shorter.
+
+    If Certroll does not know the life of the certificate, the whole CERTROLL_DELETE_GRACE counts.
+    """
+    life = snapshot.lineage.life_of(thumbprint)
+    return intent.delete_grace if life is None else min(intent.delete_grace, life / GRACE_PART)
 
 
 def _superseded_at(snapshot: Snapshot, copy: WebspaceCertificate) -> datetime:
     """Return when the old certificate went out of use, from which the deletion grace period counts.
 
     The certificate went out of use when the next version came, or when its last user in the webspace moved to another
-    certificate, whichever is later.
+    certificate, whichever is later. Each renewal replaces the record of an app, which restarts the grace of no version
+    that the app left before. Such a version counts as left when the version after the next came.
     """
     versions, rollout = snapshot.lineage.versions, snapshot.rollout
     oldest = min(index for index, version in enumerate(versions) if version.thumbprint == copy.thumbprint)
     records = [record for record in rollout.records if record.webspace == copy.webspace]
     rolls = [roll for roll in rollout.rolls if roll.webspace == copy.webspace]
     left = [record.at for record in records if any(b.thumbprint == copy.thumbprint for b in record.last_good)]
-    left += [roll.at for roll in rolls if copy.thumbprint in {*roll.replaces, *roll.proven}]
+    left += [roll.at for roll in rolls if copy.thumbprint in {*roll.replaces, _proven_before(snapshot, roll)}]
+    # the record of an app no longer tells when the app left a version that it proved before its last one
+    came = versions[max(oldest - 2, 0)].created
+    left += [min(roll.at, came) for roll in rolls if copy.thumbprint in roll.proven]
     return max((versions[oldest - 1].created, *left))
+
+
+def _proven_before(snapshot: Snapshot, roll: RollRecord) -> Thumbprint | None:
+    """Return the thumbprint that the app's answers showed last before the current version, or None."""
+    return next((thumbprint for thumbprint in roll.proven if not snapshot.lineage.is_current(thumbprint)), None)
 
 
 def _root_refusal(snapshot: Snapshot, intent: Intent, root: RootCertificate) -> Refusal | None:

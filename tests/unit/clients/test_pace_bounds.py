@@ -1,6 +1,6 @@
 """Whatever Azure says about its limits, no wait of Certroll is longer than allowed, and no renewal stops."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,7 +9,9 @@ from shared.clients.retrying import PATIENCE
 from shared.domain.deadline import Deadline
 from shared.domain.errors import OutOfTime, Throttled, Transient
 from tests.build import NOW
-from tests.unit.clients.paced import OWN, READS, SECOND, WEB, Wire, left
+from tests.unit.clients.paced import OWN, READS, SECOND, SHOP, WEB, Wire, left, refusal
+
+MICROSECOND = timedelta(microseconds=1)
 
 # ------------------------------------------------------------------------------------- no wait is longer than allowed
 
@@ -134,3 +136,29 @@ def test_request_that_fails_without_an_answer_is_under_way_no_longer() -> None:
 def _fail(wire: Wire) -> int:
     wire.ask()
     raise KeyError
+
+
+# -------------------------------------------------------------------------------------- threads that overtake others
+
+
+def refused(pace: Pace) -> datetime:
+    """Let Azure refuse the requests of a bucket for four seconds, and return the time of the refusal."""
+    moment = NOW + SECOND
+    pace.answered(Ticket(SHOP, sparing=False), *left(40), NOW)
+    pace.answered(Ticket(SHOP, sparing=False), *refusal(4, **{READS: "0"}), moment)
+    return moment
+
+
+def test_request_that_looked_at_the_clock_before_a_refusal_waits_for_it() -> None:
+    """A thread that another thread overtakes between the clock and the lock sends nothing that Azure refuses."""
+    pace = Pace()
+    moment = refused(pace)
+    assert pace.seconds(Ticket(SHOP, sparing=False), moment - MICROSECOND) >= 4
+
+
+def test_answer_that_is_noted_late_opens_no_closed_bucket() -> None:
+    """An answer that a thread notes after a later refusal leaves the bucket closed."""
+    pace = Pace()
+    moment = refused(pace)
+    pace.answered(Ticket(SHOP, sparing=False), *left(1), moment - MICROSECOND)
+    assert pace.seconds(Ticket(SHOP, sparing=False), moment) >= 4

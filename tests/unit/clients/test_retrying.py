@@ -16,11 +16,13 @@ from azure.core.pipeline.transport import HttpRequest, RequestsTransportResponse
 from shared.clients.arm.requests import plain_list
 from shared.clients.retrying import LONGEST_WAIT_SECONDS, SDK_OPTIONS, Retrying
 from shared.clients.storage.edge import all_pages
+from shared.domain.deadline import Deadline
 from shared.domain.errors import (
     Conflict,
     Denied,
     NotFound,
     OutcomeUnknown,
+    OutOfTime,
     Rejected,
     SiteLocked,
     StorageFailed,
@@ -220,6 +222,20 @@ def test_page_that_fails_is_asked_for_again_alone() -> None:
     )
     assert list(Retrying(ManualClock()).pages("it", pages)) == [0, 0, 1, 1, 2, 2]
     assert fetch.made == 4
+
+
+def test_list_ends_between_two_pages_with_the_time_of_its_run() -> None:
+    """After the time for new work, a run asks for no further page, and half a list never counts as a whole one."""
+    clock = ManualClock()
+
+    def fetch(_: str | None) -> int:
+        clock.sleep(200)
+        return 1
+
+    pages: ItemPaged[int] = ItemPaged(fetch, lambda number: (f"after {clock.now()}", iter([number])))
+    with pytest.raises(OutOfTime, match="pages of the sites"):
+        list(Retrying(clock, deadline=Deadline.of_run(clock.now())).pages("sites", pages))
+    assert clock.slept == [200.0] * 3
 
 
 def test_error_without_a_cure_says_what_happened_alone() -> None:

@@ -1,15 +1,10 @@
-"""A sweep shares its time between the kinds of certificates, and between vaults that answer and vaults that do not."""
+"""A sweep shares its time between vaults that answer and vaults that do not."""
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
 
-import pytest
-
-from shared.controllers.sweep import controller
 from shared.controllers.sweep.reading import FLEET_SHARE, in_vaults
 from shared.domain.deadline import TIME_BUDGET
-from shared.domain.errors import OutOfTime, Unavailable
+from shared.domain.errors import Unavailable
 from shared.domain.fleet.fleet import Listing
 from shared.domain.names import VaultCertificateRef, VaultName
 from shared.loop.pool import Pool
@@ -18,41 +13,6 @@ from tests.build import APPLY, HOUR, NOW, REF, ManualClock
 from tests.small_storage import SmallStorage, ports_on
 
 DEAD = tuple(VaultName(f"dead-{number}") for number in range(12))
-
-
-class Queue:
-    """A queue that exists."""
-
-    def create_missing(self) -> None:
-        """Create no queue, because every queue exists."""
-
-
-@pytest.mark.parametrize("sick", sorted(controller.JOBS))
-def test_job_that_takes_all_its_time_leaves_each_other_job_its_own(monkeypatch: pytest.MonkeyPatch, sick: str) -> None:
-    """If one job of a sweep takes all the time that it may take, each other job has time, in the same sweep already.
-
-    In the next sweep the sick job comes last.
-    """
-    clock, storage, began = ManualClock(), SmallStorage(), list[str]()
-
-    def inspecting(job: str) -> tuple[Any, ...]:
-        def inspect(run: Run) -> None:
-            run.check_time(timedelta(minutes=1))
-            began.append(job)
-            while job == sick:
-                run.check_time()
-                clock.sleep(30)
-
-        return (inspect,)
-
-    monkeypatch.setattr(controller, "JOBS", {job: inspecting(job) for job in controller.JOBS})
-    for number in range(2):
-        clock.time, began[:] = NOW + number * HOUR, []
-        with Pool(1, "reader") as pool, pytest.raises(ExceptionGroup) as raised:
-            controller.sweep(Run.start(ports_on(storage, clock, queue=Queue()), APPLY, pool))
-        assert [type(error) for error in raised.value.exceptions] == [OutOfTime]
-        assert sorted(began) == sorted(controller.JOBS)
-    assert began[-1] == sick
 
 
 class Vaults:

@@ -293,6 +293,8 @@ ALL_QUEUES = {
     "environments-poison",
     "events",
     "events-poison",
+    "sweeps",
+    "sweeps-poison",
     "sites",
     "sites-poison",
 }

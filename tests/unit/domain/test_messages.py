@@ -5,8 +5,16 @@ import json
 import pytest
 
 from shared.domain.errors import MessageInvalid
-from shared.domain.messages import MOST_WAITS, Cause, CertificateMessage, EnvironmentMessage, SiteMessage
-from tests.build import ASE, REF, site_ref
+from shared.domain.messages import (
+    MOST_WAITS,
+    Cause,
+    CertificateMessage,
+    EnvironmentMessage,
+    SiteMessage,
+    SweepMessage,
+)
+from shared.domain.sweeps import Job
+from tests.build import ASE, NOW, REF, SUBSCRIPTION, site_ref
 
 SLOT = site_ref("shop", "staging")
 CERTIFICATE = {"v": 1, "vault": "kv-shop", "kind": "certificate", "name": "shop", "cause": "event", "waits": 0}
@@ -60,6 +68,7 @@ def test_every_number_of_waits_up_to_the_last_is_read(waits: int) -> None:
 def test_certificate_message_comes_back_as_it_was() -> None:
     """Certroll reads a certificate message back unchanged, whatever its cause."""
     messages = [CertificateMessage(REF, cause, 7, after) for cause in Cause for after in (None, 0, 5)]
+    messages.append(CertificateMessage(REF, Cause.EVENT, 0, 1, f"{'a' * 16}-5"))
     assert [CertificateMessage.parse(message.body()) for message in messages] == messages
 
 
@@ -78,6 +87,24 @@ def test_environment_message_comes_back_as_it_was() -> None:
     assert EnvironmentMessage.parse(EnvironmentMessage(ASE, 7).body()) == EnvironmentMessage(ASE, 7)
 
 
+@pytest.mark.parametrize("part", [*Job, SUBSCRIPTION])
+@pytest.mark.parametrize("sweep", [NOW, None])
+def test_sweep_message_comes_back_as_it_was(part: str, sweep: object) -> None:
+    """Certroll reads a queue message about a part of a sweep back unchanged, with and without its sweep."""
+    message = SweepMessage(part, sweep)  # type: ignore[arg-type]
+    assert SweepMessage.parse(message.body()) == message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"part": "secrets"}, {"part": f"{SUBSCRIPTION}/x"}, {"part": 1}, {"part": "orders", "sweep": "2026-12-01T06:00"}],
+)
+def test_sweep_message_of_no_part_is_refused(fields: dict[str, object]) -> None:
+    """A message about something that is no part of a sweep, or about a time without a zone, is refused."""
+    with pytest.raises(MessageInvalid):
+        SweepMessage.parse(json.dumps({"v": 1, **fields}))
+
+
 def test_names_in_messages_compare_without_case() -> None:
     """Certroll reads the names in a queue message in any letter case."""
     body = json.dumps({**CERTIFICATE, "vault": "KV-Shop", "name": "SHOP"})
@@ -88,7 +115,9 @@ def test_names_in_messages_compare_without_case() -> None:
 
 def test_waiting_is_counted() -> None:
     """If a run has to wait, the queue message for the next run counts another wait."""
-    assert CertificateMessage(REF, Cause.EVENT, 4, after=2).next_wait() == CertificateMessage(REF, Cause.WAIT, 5)
+    assert CertificateMessage(REF, Cause.EVENT, 4, 2, f"{'a' * 16}-5").next_wait() == CertificateMessage(
+        REF, Cause.WAIT, 5
+    )
     assert SiteMessage(SLOT, REF, 4).next_wait() == SiteMessage(SLOT, REF, 5)
     assert EnvironmentMessage(ASE, 4).next_wait() == EnvironmentMessage(ASE, 5)
 
@@ -161,6 +190,9 @@ def changed(whole: dict[str, object], change: dict[str, object] | str) -> str:
         pytest.param({"after": -1}, "^after is not the number of an inspection$", id="a negative inspection"),
         pytest.param({"after": True}, "^after is not the number of an inspection$", id="an inspection that is true"),
         pytest.param({"after": "3"}, "^after is not the number of an inspection$", id="an inspection as a text"),
+        pytest.param({"mark": 3}, "^mark is not a text$", id="a mark that is a number"),
+        pytest.param({"mark": "12-3"}, "^mark is not the mark of a moment$", id="a mark of no process"),
+        pytest.param({"mark": f"{'a' * 16}-"}, "^mark is not the mark of a moment$", id="a mark without a number"),
     ],
 )
 def test_tampered_certificate_message_is_refused(change: dict[str, object] | str, complaint: str) -> None:

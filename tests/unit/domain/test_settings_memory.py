@@ -115,6 +115,19 @@ def test_settings_are_read_when_they_changed(
     assert must_read(seen, memory, NOW, interval) is must
 
 
+@pytest.mark.parametrize(
+    ("minutes", "rebound", "must"),
+    [(14, True, False), (15, True, True), (14, False, True)],
+    ids=["by the renewal", "long ago", "by somebody else"],
+)
+def test_moment_that_the_renewal_moved_costs_no_read_for_a_while(minutes: int, *, rebound: bool, must: bool) -> None:
+    """A renewal reads no settings again for a quarter of an hour because it moved the bindings of the site itself."""
+    memory = replace(kept(), read_at=NOW - timedelta(minutes=minutes), modified=SHOP.modified or NOW)
+    moved = replace(SHOP, modified=NOW)
+    assert must_read(moved, memory, NOW, DAY, rebound=rebound) is must
+    assert must_read(replace(SHOP, modified=None), memory, NOW, DAY, rebound=rebound)
+
+
 @pytest.mark.parametrize("interval", [DAY, HOUR, timedelta(minutes=90), timedelta(milliseconds=5)])
 def test_every_site_is_read_once_in_an_interval(interval: timedelta) -> None:
     """Each site has one time in each interval, these times are spread, and no memory is older than the interval."""

@@ -221,3 +221,23 @@ def test_run_that_is_over_begins_no_wait(held: Pool) -> None:
     assert [type(result) for result in held.within(over).each(twice, [1])] == [OutOfTime]
     with pytest.raises(OutOfTime):
         held.within(over).map(twice, [1])
+
+
+def test_many_subjects_of_a_run_delay_another_run_by_one_of_them() -> None:
+    """A run with one subject waits for one subject of a run with a hundred subjects, and not for all of them."""
+    order = list[str]()
+    begun, go = threading.Event(), threading.Event()
+
+    def work(name: str) -> None:
+        order.append(name)
+        begun.set()
+        go.wait(TIME_OUT)
+
+    with Pool(1, "test") as pool, pool.results(work, [f"first {number}" for number in range(100)]) as many:
+        assert begun.wait(TIME_OUT)
+        with pool.results(work, ["second"]) as few:
+            go.set()
+            assert list(few) == [None]
+        assert len(list(many)) == 100
+    assert order.index("second") == 1
+    assert [name for name in order if name != "second"] == [f"first {number}" for number in range(100)]

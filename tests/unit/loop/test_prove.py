@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 import pytest
@@ -20,8 +22,10 @@ from shared.loop.pool import Pool
 from shared.loop.prove import PATIENCE, prove
 from shared.loop.run import Run
 from shared.ports import Ports
+from shared.runtime import PROBES
 from tests.build import APPLY, ASE, NEW, NOW, ManualClock, binding, ports, site, site_ref, snapshot
 
+TIME_OUT = 30.0
 IP = "10.0.0.4"
 PUBLIC = site()
 EXTERNAL = replace(site(), default_host_name=HostName("shop.ase.p.azurewebsites.net"), environment=ASE)
@@ -162,3 +166,53 @@ def test_handshake_without_time_leaves_the_others() -> None:
         }
         with pytest.raises(OutOfTime, match="during a handshake"):
             proven(Front("shop.contoso.com", "www.contoso.com"), busy, probes)
+
+
+class SilentFront:
+    """A fake front end that is silent for the names of one site, and serves the certificate for all other names.
+
+    All handshakes that run at once reach their time-out together, which makes one round.
+    """
+
+    def __init__(self, silent: int) -> None:
+        self.rounds = 0
+        self.left = silent
+        self.full, self.end = threading.Event(), threading.Event()
+        self._waiting: list[threading.Event] = []
+        self._lock = threading.Lock()
+
+    def shows(self, host_name: HostName, _: str, expected: Thumbprint, __: datetime) -> Handshake:
+        """Return the expected certificate for the other site. For a silent name, wait until the round ends."""
+        if not host_name.startswith("silent"):
+            return Handshake(host_name, expected, expected, f"after {self.rounds} rounds")
+        over = threading.Event()
+        with self._lock:
+            self._waiting.append(over)
+            if len(self._waiting) == min(PROBES, self.left):
+                self.full.set()
+                assert self.end.wait(TIME_OUT)
+                self.rounds += 1
+                self.left -= len(self._waiting)
+                for waiting in self._waiting:
+                    waiting.set()
+                self._waiting.clear()
+        assert over.wait(TIME_OUT)
+        return Handshake(host_name, expected, None, "silent")
+
+
+def test_silent_host_names_time_out_together_and_delay_no_other_site() -> None:
+    """The 200 silent names of a site need 13 time-outs, and another site waits for one, and a read for none of them."""
+    front = SilentFront(200)
+    given: Any = front
+    silent = snapshot(bindings=tuple(binding(f"silent-{number}.contoso.com", NEW) for number in range(200)))
+    with Pool(1, "reader") as reader, Pool(PROBES, "probe") as probes, ThreadPoolExecutor(1) as runs:
+        run = Run.start(replace(ports(clock=ManualClock()), tls_probe=given), APPLY, reader, probes=probes)
+        proving = runs.submit(prove, run, silent, site_ref(), NEW)
+        assert front.full.wait(TIME_OUT)
+        assert reader.map(len, ["read"]) == (4,)
+        with probes.results(lambda name: front.shows(name, "", NEW, NOW), [HostName("api.contoso.com")]) as other:
+            front.end.set()
+            served = next(other)
+        assert {handshake.state for handshake in proving.result(TIME_OUT)} == {SiteState.UNPROVEN}
+    assert (served.state, served.detail) in {(SiteState.PROVEN, f"after {rounds} rounds") for rounds in (1, 2)}
+    assert front.rounds == ceil(200 / PROBES)

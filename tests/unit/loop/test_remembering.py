@@ -14,6 +14,7 @@ from shared.domain.fleet.settings_memory import Memory
 from shared.domain.fleet.sites import Site
 from shared.domain.names import SiteRef
 from shared.loop.observe.remembering import BATCH, MOST_FORGOTTEN, Remembering
+from shared.loop.observe.silence import MOST_SILENT
 from shared.loop.observe.view import View
 from shared.loop.pool import Pool
 from shared.ports.journal import SettingsMemory
@@ -175,3 +176,64 @@ def test_only_what_is_gone_is_forgotten(pool: Pool) -> None:
         remembering.forget_gone([seen.ref for seen in left], [left[0].ref], set())
     kept = {str(row["site"]).rpartition("/sites/")[2] for row in tables.all(SETTINGS)}
     assert kept == {"app0000", "app0001", "app0001/slots/blue"}
+
+
+def test_sick_subscription_hides_itself_alone_next_to_remembered_ones(pool: Pool) -> None:
+    """A subscription whose apps do not answer is a blind spot, although Certroll remembers all settings elsewhere."""
+    _, memory = stored()
+    sick = tuple(
+        replace(seen, ref=replace(seen.ref, subscription="sick"), modified=NOW - DAY) for seen in apps(9, first=100)
+    )
+    healthy = apps(9)
+    look(Azure(), pool, memory, healthy)
+    azure = Azure({str(seen.ref): Unavailable("503") for seen in sick})
+    found, view = look(azure, pool, memory, (*healthy, *sick))
+    assert {settings.site for settings in found if settings.remembered} == {seen.ref for seen in healthy}
+    assert {spot.subscription for spot in view.blind_spots} == {"sick"}
+    assert len(view.blind_spots) == len(sick)
+
+
+def test_sick_apps_among_many_remembered_ones_hide_themselves_alone(pool: Pool) -> None:
+    """As many apps may stay without an answer as if Certroll had read the settings of all apps."""
+    _, memory = stored()
+    sites = apps(10 * MOST_SILENT)
+    sick = sites[:MOST_SILENT]
+    look(Azure(), pool, memory, sites[MOST_SILENT:])
+    azure = Azure({str(seen.ref): Unavailable("503") for seen in sick})
+    _, view = look(azure, pool, memory, sites)
+    assert [spot.subject for spot in view.blind_spots] == [f"app settings of {seen.ref}" for seen in sick]
+
+
+def test_sick_subscription_hides_itself_alone_in_a_fresh_read(pool: Pool) -> None:
+    """If a subscription's apps do not answer when Certroll reads remembered settings again, the run goes on."""
+    _, memory = stored()
+    sick = tuple(replace(seen, ref=replace(seen.ref, subscription="sick")) for seen in apps(9, first=100))
+    azure = Azure()
+    remembering = Remembering(memory, NOW, DAY)
+    view = View(azure, pool)  # type: ignore[arg-type]  # only the settings are read
+    view.settings((*apps(9), *sick), lambda _: False, remembering)
+    azure.failing = {str(seen.ref): Unavailable("503") for seen in sick}
+    assert view.settings(sick, lambda _: False, remembering, fresh=True) == ()
+    assert len(view.blind_spots) == len(sick)
+
+
+def test_azure_that_answers_nothing_still_ends_the_look(pool: Pool) -> None:
+    """If the apps of every subscription stay without an answer, the inspection fails, and a later one repeats it."""
+    _, memory = stored()
+    sites = apps(9)
+    with pytest.raises(Unavailable):
+        look(Azure({str(seen.ref): Unavailable("503") for seen in sites}), pool, memory, sites, fresh=True)
+
+
+def test_slots_are_forgotten_only_with_their_own_site(pool: Pool) -> None:
+    """Certroll remembers a slot of a site whose slots it has not listed, in a resource group of any name."""
+    tables, memory = stored()
+    production, slot = (
+        replace(seen, ref=replace(seen.ref, resource_group="slots"), modified=NOW)
+        for seen in (site("shop"), site("shop", "blue"))
+    )
+    look(Azure(), pool, memory, (production, slot))
+    remembering = Remembering(memory, NOW, DAY)
+    remembering.recall((production,))
+    remembering.forget_gone([production.ref], [], set())
+    assert len(tables.all(SETTINGS)) == 2

@@ -1,7 +1,7 @@
 """Test which superseded uploads Certroll deletes, what prevents a deletion, and the last check before a deletion."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -450,6 +450,30 @@ def test_app_that_was_seen_to_use_it_starts_the_grace() -> None:
     assert reasons(seen) == [Reason.IN_GRACE]
 
 
+@pytest.mark.parametrize(
+    ("proven", "moved", "since"),
+    [
+        pytest.param((NEW, OLD, OLDER), NOW - HOUR, NOW - 9 * DAY, id="the current version came before the roll"),
+        pytest.param((NEW, OLD, OLDER), NOW - 12 * DAY, NOW - 12 * DAY, id="the app moved before that version came"),
+        pytest.param((OLDER,), NOW - HOUR, NOW - HOUR, id="the app proved nothing since"),
+        pytest.param((NEW, OLDER), NOW - HOUR, NOW - HOUR, id="the app came from it to the current version"),
+    ],
+)
+def test_next_renewal_restarts_no_grace(proven: tuple[Thumbprint, ...], moved: datetime, since: datetime) -> None:
+    """An app that moved twice begins the grace of the version that it left last, and not of the version before that."""
+    versions = version(created=NOW - 9 * DAY), replace(old_version(), created=NOW - 60 * DAY), old_version("v0", OLDER)
+    moving = roll(RollState.VALIDATED, at=moved, replaces=(), proven=proven)
+    seen = over(
+        replace(OURS, thumbprint=OLDER),
+        lineage=lineage(*versions),
+        settings=(named(NEW),),
+        rollout=replace(PROVEN, rolls=(moving,)),
+    )
+    ((item,), until) = judged(seen), since + 30 * DAY
+    assert item.reason is Reason.IN_GRACE
+    assert f"{until:%Y-%m-%d %H:%M} UTC" in str(item)
+
+
 def test_last_look_is_at_every_app_of_the_site() -> None:
     """Certroll checks a site and its slots in a fixed order before a deletion, because slots may swap settings."""
     own = replace(OURS, ref=OF_ONE_SITE)
@@ -601,6 +625,69 @@ def test_app_that_has_come_to_name_it_keeps_it(value: str) -> None:
     with pytest.raises(Conflict, match="the settings of shop name the upload now"):
         DELETE.perform(ports(azure, ManualClock()))
     assert azure.writes == []
+
+
+def living(life: timedelta, *, born: datetime = NOW - 60 * DAY, left: timedelta = timedelta(0)) -> Snapshot:
+    """Return a snapshot in which the old certificate lives as long as given, and went out of use some time ago."""
+    old = replace(old_version(), not_before=born, not_after=born + life)
+    return over(lineage=lineage(version(created=NOW - left), old))
+
+
+@pytest.mark.parametrize(
+    ("life", "grace", "what"),
+    [
+        pytest.param(45 * DAY, 15 * DAY, "a third of its life as CERTROLL_DELETE_GRACE keeps", id="45 days"),
+        pytest.param(90 * DAY, 30 * DAY, "CERTROLL_DELETE_GRACE keeps", id="90 days"),
+        pytest.param(397 * DAY, 30 * DAY, "CERTROLL_DELETE_GRACE keeps", id="a year"),
+        pytest.param(HOUR / 60, timedelta(seconds=20), "a third of its life", id="a minute"),
+        pytest.param(timedelta(0), 30 * DAY, "CERTROLL_DELETE_GRACE keeps", id="no time at all"),
+        pytest.param(-900 * DAY, 30 * DAY, "CERTROLL_DELETE_GRACE keeps", id="it ends before it begins"),
+    ],
+)
+def test_grace_is_at_most_a_third_of_the_life(life: timedelta, grace: timedelta, what: str) -> None:
+    """Certroll deletes a short-lived upload a third of its life after its last use; without a known life, later."""
+    (kept,), (gone,) = judged(living(life, left=grace - timedelta(seconds=1))), judged(living(life, left=grace))
+    assert isinstance(kept, Skip)
+    assert kept.reason is Reason.IN_GRACE
+    assert kept.detail.startswith(what)
+    assert f"until {NOW:%Y-%m-%d %H:%M} UTC" in kept.detail
+    assert gone.reason is Reason.SUPERSEDED
+
+
+def test_a_life_without_a_beginning_shortens_no_grace() -> None:
+    """Certroll waits the whole grace where the vault does not show when the old certificate's life began or ended."""
+    unknown = datetime(1970, 1, 1, tzinfo=UTC)
+    for begins, ends in [(unknown, NOW), (NOW, unknown), (unknown, unknown)]:
+        seen = living(ends - begins, born=begins, left=29 * DAY)
+        assert reasons(seen) == [Reason.IN_GRACE]
+
+
+def test_one_certificate_in_two_versions_has_the_longer_life() -> None:
+    """If two versions of the vault hold the old certificate with other dates, the longer life gives the grace."""
+    short = replace(old_version(), not_before=NOW - 60 * DAY, not_after=NOW - 59 * DAY)
+    long = replace(short, version="v0", not_after=NOW - 15 * DAY)
+    for versions in [(short, long), (long, short)]:
+        assert reasons(over(lineage=lineage(version(created=NOW - 14 * DAY), *versions))) == [Reason.IN_GRACE]
+        assert reasons(over(lineage=lineage(version(created=NOW - 15 * DAY), *versions))) == [Reason.SUPERSEDED]
+
+
+@pytest.mark.parametrize(
+    "needed",
+    [
+        pytest.param({"bindings": (binding(), *MOVED)}, id="a host name is bound"),
+        pytest.param({"settings": mentioning(OLD)}, id="a setting mentions it"),
+        pytest.param({"settings": ()}, id="settings were not read"),
+        pytest.param({"blind_spots": (blind_spot(),)}, id="a site is hidden"),
+        pytest.param({"rollout": rollout()}, id="the journal was lost"),
+        pytest.param({"copies": (OURS,)}, id="the new version is not in its webspace"),
+    ],
+)
+def test_life_of_a_minute_lets_nothing_go_that_is_needed(needed: dict[str, object]) -> None:
+    """Certroll keeps an upload with an absurdly short life as long as anything may need it."""
+    seen = living(HOUR / 60, left=HOUR)
+    assert reasons(seen) == [Reason.SUPERSEDED]
+    kept = over(**{"lineage": seen.lineage, **needed})
+    assert not {Reason.SUPERSEDED, Reason.IN_GRACE} & set(reasons(kept))
 
 
 def test_grace_is_the_operators() -> None:

@@ -217,6 +217,17 @@ def test_grace_ends_to_the_second(more: timedelta, *, gone: bool) -> None:
     assert (found.reason is Reason.SUPERSEDED) is gone
 
 
+@pytest.mark.parametrize(("life", "days"), [(45 * DAY, 15), (90 * DAY, 30), (7300 * DAY, 30)])
+def test_root_with_a_short_life_goes_earlier(life: timedelta, days: int) -> None:
+    """Certroll keeps an old root for at most a third of its life, which shortens no grace of a root for 20 years."""
+    old = replace(old_version(), not_after=old_version().not_before + life)
+    for done, reason in {days: Reason.SUPERSEDED, days - 1: Reason.IN_GRACE}.items():
+        known = lineage(version(), old, tags=(("certroll-root-of", "ase"),))
+        records = (replace(DONE, done_at=NOW - done * DAY),)
+        (found,) = proposed(over(lineage=known, environment_records=records))
+        assert found.reason is reason
+
+
 @pytest.mark.parametrize(
     "seen",
     [
