@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-COLD, WARM, EVERYWHERE = "sweep cold", "sweep warm", "one wildcard everywhere"
+COLD, WARM = "sweep cold", "sweep warm"
+EVERYWHERE, AFTERWARDS = "one wildcard everywhere, all proven", "one wildcard everywhere, afterwards"
 ALL_BOUND, IN_ALL = "contoso's four renewals, all bound", "contoso's four renewals, in all"
 FULL, PLANNING = "one instance with full queues", "planning"
 CONTOSO = "Contoso"

@@ -129,9 +129,10 @@ class Heard(logging.Handler):
             return
         self.events.append((self._now(), said))
 
-    def count(self, name: str) -> int:
-        """Return how often Certroll logged an event of this name."""
-        return sum(said.get("event") == name for _, said in self.events)
+    def count(self, name: str, **fields: str) -> int:
+        """Return how often Certroll logged an event of this name with these fields."""
+        wanted = {"event": name, **fields}
+        return sum(wanted.items() <= said.items() for _, said in self.events)
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from bench.figures import ALL_BOUND, COLD, CONTOSO, EVERYWHERE, IN_ALL, WARM, Figures
+from bench.figures import AFTERWARDS, ALL_BOUND, COLD, CONTOSO, EVERYWHERE, IN_ALL, WARM, Figures
 from bench.fleets import VAULT, WILD, websites
-from bench.floor import carry, floor, look
+from bench.floor import Floor, carry, floor, look
 from bench.instance import Hosted, shared_time
 from bench.limits import SHARE_LEFT, SettingsPosts, limit
 from bench.measure import Measure, heard
@@ -69,12 +69,12 @@ def _touch(world: World, hour: int) -> int:
 
 
 def wildcard(size: Size, instances: int, posts: SettingsPosts) -> Iterator[Figures]:
-    """Yield the renewal of a wildcard that all sites use, from its event until each site is proven.
+    """Yield the renewal of a wildcard that all sites use: from its event until each site is proven, and what follows.
 
     A sweep has read the fleet an hour before, as in each installation that runs for longer than an hour.
     """
-    with fleet(websites, size, posts, instances) as hosted:
-        world = hosted.world
+    with fleet(websites, size, posts, instances) as hosted, heard(hosted.world.clock.now) as said:
+        world, measure = hosted.world, Measure(hosted, str(size), posts)
         old = world.vaults[VAULT].certificates[WILD].newest.thumbprint
         hosted.first.begin_sweep()
         hosted.serve(HOUR)
@@ -83,14 +83,19 @@ def wildcard(size: Size, instances: int, posts: SettingsPosts) -> Iterator[Figur
 
         def carried() -> Counts:
             hosted.first.look_at(VAULT, WILD)
-            hosted.serve()
+            hosted.serve(until=lambda: said.count("site.reconciled", reason="Served") >= size.sites)
             proven = sum(state == "Proven" for state in hosted.first.states().values())
             return {"bound": bound(world, new), "proven": proven}
+
+        def ended() -> Counts:
+            hosted.serve()
+            return {"rolled out": said.count("certificate.reconciled", reason="RolledOut")}
 
         needs = carry(world, old)
         steps = 2 * max(need.reads for need in look(world, webspaces=False)) + 6
         least = floor(needs, posts, steps=steps, instances=instances)
-        yield Measure(hosted, str(size), posts).part(EVERYWHERE, least, carried)
+        yield measure.part(EVERYWHERE, least, carried)
+        yield measure.part(AFTERWARDS, Floor(), ended)
 
 
 def four_renewals(posts: SettingsPosts) -> Iterator[Figures]:

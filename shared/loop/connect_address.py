@@ -50,5 +50,5 @@ def address_of(fleet: Fleet, binding: Binding, inbound: str | None = None) -> st
         return inbound
     site = fleet.site(binding.site)
     default = site.default_host_name if site else binding.host_name
-    mixed = any(b.site == binding.site and b.ssl_state is SslState.IP_BASED for b in fleet.bindings)
+    mixed = any(own.ssl_state is SslState.IP_BASED for own in fleet.index.bindings.get(binding.site, ()))
     return f"sni.{default}" if mixed else default

@@ -42,6 +42,11 @@ def claimed(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | 
     return True
 
 
+def has_room(run: Run, limits: Limits, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> bool:
+    """Return True if no restart limit keeps the site from a restart now."""
+    return all(run.ports.restart_claims.has_room(resource_id, site, ref, most) for resource_id, most in limits)
+
+
 def give_back(run: Run, resource_ids: Iterable[str], site: SiteRef, ref: VaultCertificateRef | EnvironmentRef) -> None:
     """Stop counting a site against the restart limits of its App Service plan and environment."""
     despite_storage(resource_ids, lambda resource_id: run.ports.restart_claims.give_back(resource_id, site, ref))

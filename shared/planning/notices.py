@@ -215,7 +215,7 @@ def moved_bindings(ref: VaultCertificateRef, record: SiteRecord, snapshot: Snaps
 
     Certroll never changes the kind or the address of a binding.
     """
-    seen = {binding.host_name: binding for binding in snapshot.fleet.bindings if binding.site == record.site}
+    seen = {binding.host_name: binding for binding in snapshot.fleet.index.bindings.get(record.site, ())}
     return tuple(
         Finding(
             snapshot.now,

@@ -61,7 +61,7 @@ class Rollouts(Protocol):
         """
 
     def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
-        """Record the time at which Certroll last observed the fleet for a version."""
+        """Record the time at which Certroll last observed the fleet for a version, and `rollout.awaiting`."""
 
 
 class SettingsRolls(Protocol):
@@ -95,6 +95,9 @@ class RestartClaims(Protocol):
 
         The caller must hold the lease (lock) of the restart budget.
         """
+
+    def has_room(self, budget: str, site: SiteRef, ref: VaultCertificateRef | EnvironmentRef, limit: int) -> bool:
+        """Return True if `claim` would record a claim now. Anybody may ask without the lease."""
 
     def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
         """Return the sites with a claim on the restart budget, except claims for stops in the environment itself."""

@@ -18,12 +18,12 @@ OWN, WRITES = SettingsPosts.OWN, SettingsPosts.WRITES
 @pytest.mark.parametrize(
     ("needed", "posts", "left", "seconds"),
     [
-        pytest.param(Needed(reads=250), OWN, 0, 250 * 0.15 / 20, id="a full bucket of reads admits 250"),
+        pytest.param(Needed(reads=250), OWN, 0, 250 * 0.15 / 36, id="a full bucket of reads admits 250"),
         pytest.param(Needed(reads=1_250), OWN, 0, 40, id="then 25 reads come back each second"),
         pytest.param(Needed(writes=1_200), OWN, 0, 100, id="10 writes come back each second"),
         pytest.param(Needed(posts=1_200), WRITES, 0, 100, id="settings may be taken from the writes"),
         pytest.param(Needed(posts=1_000, writes=200), WRITES, 0, 100, id="and are added to the writes"),
-        pytest.param(Needed(posts=12_000), OWN, 0, 90, id="an own bucket admits 12,000, and the threads limit"),
+        pytest.param(Needed(posts=12_000), OWN, 0, 50, id="an own bucket admits 12,000, and the threads limit"),
         pytest.param(Needed(posts=13_000), OWN, 0, 300, id="and 12,000 come back each hour"),
         pytest.param(Needed(posts=10_000), OWN, 1 / 3, 600, id="a third of a bucket stays with other clients"),
     ],

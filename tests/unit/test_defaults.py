@@ -32,6 +32,7 @@ MEANT = {
     "Order.key_size": 2048,
     "Probe.status": 200,
     "RootCertificate.is_root": True,
+    "Rollout.awaiting": True,
     "Site.running": True,
     "Traits.severity": Severity.INFO,
     "VaultSettings.open_to_all": True,

@@ -33,17 +33,20 @@ class TableRestartClaims:
         no claim on the restart budget, because an answer of the app after one restart must not count for both
         certificates.
         """
-        claims, unknown = self._claims(budget)
-        if _claim_key(site, ref) in unknown:
-            return False
-        others = [row for row in claims if row["RowKey"] != _claim_key(site, ref)]
-        restarting = {row["site"] for row in others}
-        if site.resource_id in restarting or len(restarting) + len(unknown) >= limit:
+        if not self.has_room(budget, site, ref, limit):
             return False
         keys = {"PartitionKey": _budget_key(budget), "RowKey": _claim_key(site, ref)}
         about = {"certificate": _purpose(ref), "site": site.resource_id, "plan": budget, "at": self._clock.now()}
         self._tables.write(JOURNAL, [{**keys, **about}])
         return True
+
+    def has_room(self, budget: str, site: SiteRef, ref: Purpose, limit: int) -> bool:
+        """Return True if the site may restart now, as far as its plan or environment `budget` is concerned."""
+        claims, unknown = self._claims(budget)
+        if _claim_key(site, ref) in unknown:
+            return False
+        restarting = {row["site"] for row in claims if row["RowKey"] != _claim_key(site, ref)}
+        return site.resource_id not in restarting and len(restarting) + len(unknown) < limit
 
     def restarting(self, budget: str, environment: EnvironmentRef) -> tuple[SiteRef, ...]:
         """Return the sites with a claim on the restart budget, except claims for stops in the environment itself."""

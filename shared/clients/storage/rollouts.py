@@ -129,12 +129,12 @@ class TableRollouts:
         return replace(record, revision=self._tables.put(row, record.revision, f"the record of {record.site}"))
 
     def observed(self, ref: VaultCertificateRef, rollout: Rollout, at: datetime) -> None:
-        """Record when Certroll last read the fleet for a version of a vault certificate."""
+        """Record when Certroll last read the fleet for a version, and if its plan left anything for later."""
         place = rollout.first or Webspace("", "")
         fields = {"subscription": place.subscription, "webspace": place.name, "at": rollout.started_at or at}
         keys = {"PartitionKey": lineage_key(ref), "RowKey": ROLLOUT_ROW, "certificate": str(ref)}
         held = held_rows(ref, rollout)
-        about = {"version": rollout.version, "looked_at": at, "held_rows": len(held)}
+        about = {"version": rollout.version, "looked_at": at, "held_rows": len(held), "awaiting": rollout.awaiting}
         self._tables.write(JOURNAL, [*held, {**keys, **fields, **about}])
 
 
@@ -146,5 +146,6 @@ def begun_of(row: Entity, held: Iterable[Entity] = ()) -> Rollout:
         first=Webspace(row["subscription"], row["webspace"]) if placed else None,
         started_at=moment(row["at"]) if placed else None,
         looked_at=moment(row["looked_at"]) if row.get("looked_at") else None,
+        awaiting=bool(row.get("awaiting", True)),
         held=held_of(held, row["held_rows"]),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from shared.domain.certificates.version import CertificateVersion
 from shared.domain.despite_storage import despite_storage
-from shared.domain.errors import CertrollError
+from shared.domain.errors import CertrollError, OutOfTime
 from shared.domain.messages import SiteMessage
 from shared.domain.names import SiteRef, VaultCertificateRef
 from shared.domain.rollout.rollout import Rollout
@@ -42,6 +42,14 @@ class RolloutRun:
     def perform(self, steps: Iterable[Step]) -> Performed:
         """Perform the steps of the plan, and return the steps that Azure refused or did not answer."""
         return perform_each(self.run, self.lease, self.ref, steps)
+
+    def perform_at_once(self, groups: Iterable[tuple[Step, ...]]) -> tuple[Performed | OutOfTime, ...]:
+        """Perform groups of steps at the same time, and return for each group its result, or OutOfTime.
+
+        The steps of a group keep their order. A single group needs no thread of its own.
+        """
+        groups = tuple(groups)
+        return (self.perform(groups[0]),) if len(groups) == 1 else self.run.pool.each(self.perform, groups)
 
     def report(self, refused: Iterable[Skip]) -> None:
         """Record the steps that Azure refused as findings (reported problems)."""

@@ -1,5 +1,6 @@
 """Install one version in four phases: root certificates, webspaces, app settings, deletions."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -17,7 +18,7 @@ from shared.controllers.certificate.records import (
     to_send_again,
 )
 from shared.controllers.certificate.roots import carry_roots
-from shared.domain.errors import Conflict
+from shared.domain.errors import Conflict, OutOfTime
 from shared.domain.fleet.bindings import Binding
 from shared.domain.names import SiteRef, Webspace
 from shared.domain.outcome import Outcome, Waiting
@@ -27,9 +28,14 @@ from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.loop.perform import Performed
 from shared.loop.prove import SECOND_INSPECTION
-from shared.loop.turns import taking_turns
+from shared.loop.turns import Turns, taking_turns
 from shared.planning.placing import first_webspace
 from shared.planning.plan import Phase, Plan, Skip, Step
+
+WEBSPACES_IN_A_ROW = 50
+"""How many webspaces a thread gives their certificates one after another, which takes about half a minute."""
+MOST_WEBSPACES_AT_ONCE = 8
+"""How many webspaces get their certificates at once at most: a third of the threads of the pool (shared/runtime.py)."""
 
 
 def roll_out(work: RolloutRun, plan: Plan) -> Outcome:
@@ -79,38 +85,73 @@ def _roll_webspaces(work: RolloutRun, plan: Plan, progress: Progress) -> Progres
         rollout = replace(progress.rollout, first=first, held=work.snapshot.held_unknown)
         progress = replace(progress, rollout=rollout)
     shown, steps = shown_bindings(work.snapshot), dict(_by_webspace(plan.steps))
-    with taking_turns(work.run, f"webspaces of {work.ref}", steps, _full_name) as turns:
-        for webspace in turns.order:
+    webspaces = alternating(steps)
+    with taking_turns(work.run, f"webspaces of {work.ref}", webspaces, _full_name) as turns:
+        at_once = webspaces_at_once(len(turns.order))
+        for first_of_group in range(0, len(turns.order), at_once):
             work.run.check_time()
-            turns.begin(webspace)
-            before, progress = progress, _roll_webspace(work, webspace, steps[webspace], shown, progress)
-            turns.end(webspace, failed=progress.skips != before.skips or progress.unanswered != before.unanswered)
+            group = turns.order[first_of_group : first_of_group + at_once]
+            progress = _roll_group(work, turns, {webspace: steps[webspace] for webspace in group}, shown, progress)
     return progress
 
 
-def _roll_webspace(
+def alternating(webspaces: Iterable[Webspace]) -> tuple[Webspace, ...]:
+    """Return the webspaces so that subscriptions alternate, because Azure limits the requests of each subscription."""
+    seen: Counter[str] = Counter()
+    rounds = []
+    for webspace in webspaces:
+        rounds.append((seen[webspace.subscription], webspace))
+        seen[webspace.subscription] += 1
+    return tuple(webspace for _, webspace in sorted(rounds, key=itemgetter(0)))
+
+
+def webspaces_at_once(webspaces: int) -> int:
+    """Return how many webspaces get their certificates at the same time, of this number that get the version now.
+
+    A webspace takes about half a second. Fifty or fewer go one after another. Of more, as many go together as keep the
+    whole below half a minute, up to the threads of the pool.
+    """
+    return min(1 + webspaces // WEBSPACES_IN_A_ROW, MOST_WEBSPACES_AT_ONCE)
+
+
+def _roll_group(
     work: RolloutRun,
-    webspace: Webspace,
-    steps: tuple[Step, ...],
+    turns: Turns[Webspace],
+    steps: Mapping[Webspace, tuple[Step, ...]],
     shown: Mapping[SiteRef, tuple[Binding, ...]],
     progress: Progress,
 ) -> Progress:
-    """Bring the version of the vault certificate into one webspace.
+    """Bring the version of the vault certificate into a few webspaces at the same time.
 
-    Record the webspace's sites as pending, write the certificates that these sites share, and queue a message for each
-    site.
+    Record the sites of the webspaces as pending, write the certificates that the sites of each share, and queue a
+    message for each site. If the time ends in one webspace, finish the others before raising OutOfTime.
     """
-    uploads, steps = _upload_again(work, steps)
-    records = pending_records(work.snapshot, work.current, webspace, steps, shown)
+    uploads: dict[Webspace, Performed] = {}
+    shared: dict[Webspace, tuple[Step, ...]] = {}
+    records: list[SiteRecord] = []
+    for webspace, planned in steps.items():
+        turns.begin(webspace)
+        uploads[webspace], left = _upload_again(work, planned)
+        shared[webspace] = tuple(step for step in left if step.action.site is None)
+        records += pending_records(work.snapshot, work.current, webspace, left, shown)
     # If Certroll crashes after the first write of the new version, Azure already shows the new version. After a crash
     # between the write and the proof, the next run learns from the records of sites which sites still have to show the
     # new version in a TLS handshake.
-    records = begin_sites(work.run, work.ref, progress.rollout, records)
-    copies = work.perform(step for step in steps if step.action.site is None)
-    if copies.refused:
-        records = after_refusal(work.run, work.ref, records, copies.refused)
-    work.send(record.site for record in records if record.state is SiteState.PENDING)
-    return progress.after(uploads).after_copies(copies, records)
+    begun = begin_sites(work.run, work.ref, progress.rollout, tuple(records))
+    late = []
+    for webspace, copies in zip(steps, work.perform_at_once(shared.values()), strict=True):
+        if isinstance(copies, OutOfTime):
+            late.append(copies)
+            continue
+        own = tuple(record for record in begun if record.webspace == webspace)
+        if copies.refused:
+            own = after_refusal(work.run, work.ref, own, copies.refused)
+        work.send(record.site for record in own if record.state is SiteState.PENDING)
+        before, progress = progress, progress.after(uploads[webspace]).after_copies(copies, own)
+        turns.end(webspace, failed=progress.skips != before.skips or progress.unanswered != before.unanswered)
+    if late:
+        raise late[0]
+    return progress
 
 
 def _upload_again(work: RolloutRun, steps: tuple[Step, ...]) -> tuple[Performed, tuple[Step, ...]]:
@@ -135,7 +176,8 @@ def _roll_apps(work: RolloutRun, plan: Plan, progress: Progress) -> Progress:
     """Choose the apps whose settings Certroll may update now, and return the progress with records of these apps."""
     done = Plan(tuple(step for step in plan.steps if step.subject not in progress.stopped), plan.skips)
     apps = roll_records(work.snapshot, done, work.run.intent, fresh=work.is_fresh)
-    return replace(progress, rollout=_admit_apps(work, apps, progress.rollout))
+    awaiting = any(skip.reason.passes for skip in plan.skips) or bool(progress.rollout.unfinished(work.snapshot.now))
+    return replace(progress, rollout=_admit_apps(work, apps, replace(progress.rollout, awaiting=awaiting)))
 
 
 def _admit_apps(work: RolloutRun, apps: tuple[RollRecord, ...], rollout: Rollout) -> Rollout:

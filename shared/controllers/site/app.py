@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from shared.domain.certificates.lineage import Lineage
 from shared.domain.findings import Finding, HistoryEntry, SeenBy
-from shared.domain.messages import MOST_WAITS, Cause
+from shared.domain.messages import MOST_WAITS, Cause, SiteMessage
 from shared.domain.names import Thumbprint, VaultCertificateRef
 from shared.domain.outcome import Deferred, Outcome, Waiting
 from shared.domain.reason import Reason
@@ -13,11 +13,12 @@ from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.subject import site_subject
 from shared.loop.asks import ask_for_look
+from shared.loop.backoff import pause
 from shared.loop.compare import with_compared
 from shared.loop.connect_address import Inbound, inbound_of
 from shared.loop.observe.site import observe_app
 from shared.loop.report import report_plan
-from shared.loop.restart_claims import Limits, give_back, limits_of
+from shared.loop.restart_claims import Limits, give_back, has_room, limits_of
 from shared.loop.run import Run
 from shared.planning import planner
 from shared.planning.acting.subjects import is_binding_subject
@@ -122,6 +123,17 @@ def restart_limits(run: Run, record: RollRecord) -> Limits:
     return limits_of(record.plan, record.budget) if record.budget else ((record.plan, run.intent.max_restarts),)
 
 
+def may_restart(run: Run, ref: VaultCertificateRef, record: RollRecord) -> bool:
+    """Return True if the restart limits of its plan and environment let the app restart now."""
+    return has_room(run, restart_limits(run, record), record.site, ref)
+
+
+def awaiting_turn(run: Run, record: RollRecord, waits: int) -> Waiting:
+    """Return the wait of an app for the restarts of other apps."""
+    detail = f"{record.site} waits: enough other sites of its App Service plan or environment are restarting"
+    return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
+
+
 # ------------------------------------------------------------------------------------------------------- the record
 
 
@@ -138,11 +150,32 @@ def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | 
     record = replace(record, state=state, at=at, detail=outcome.detail, in_doubt=in_doubt)
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     give_back_restart(app.run, app.lineage.ref, app.record)
-    _wake(app, state, outcome)
+    rollout = app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version)
+    _send_next(app, rollout)
+    _wake(app, state, outcome, rollout)
     return report_app(app, outcome)
 
 
-def _wake(app: App, state: RollState, outcome: Outcome) -> None:
+def _send_next(app: App, rollout: Rollout) -> None:
+    """Queue a message for the next app that waits for the restart which this app gives back.
+
+    The message of a waiting app comes back after up to a quarter of an hour. The apps take turns in the order of their
+    names, so that an app which cannot go on holds up no other app twice.
+    """
+    limits = {resource_id for resource_id, _ in restart_limits(app.run, app.record)}
+    waiting = sorted(
+        roll.site
+        for roll in rollout.rolls
+        if roll.state is RollState.STALE
+        and roll.site != app.record.site
+        and not limits.isdisjoint(resource_id for resource_id, _ in restart_limits(app.run, roll))
+    )
+    if waiting:
+        site = next((site for site in waiting if site > app.record.site), waiting[0])
+        app.run.ports.queue.send_site(SiteMessage(site, app.lineage.ref))
+
+
+def _wake(app: App, state: RollState, outcome: Outcome, rollout: Rollout) -> None:
     """Start a run of the vault certificate at once if the certificate waited for this app alone.
 
     This function ignores a deferred app (which failed its probe before any write), because the controller sends a
@@ -152,7 +185,7 @@ def _wake(app: App, state: RollState, outcome: Outcome) -> None:
     """
     ref = app.lineage.ref
     silent = isinstance(outcome, Deferred) or state is RollState.REFUSED
-    if not silent and not app.run.ports.rollouts.rollout(ref, app.record.version).rolling:
+    if not silent and not rollout.rolling:
         ask_for_look(app.run, ref, Cause.WAIT, MOST_WAITS)
 
 

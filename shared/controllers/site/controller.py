@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from shared.controllers.site.app import give_back_restart
+from shared.controllers.site.app import awaiting_turn, give_back_restart, may_restart
 from shared.controllers.site.bindings import bindings_of_site
 from shared.controllers.site.finishing import finish_bindings
 from shared.controllers.site.settings_roll import roll_app
@@ -25,6 +25,8 @@ from shared.telemetry import event
 
 LATER: tuple[type[CertrollError], ...] = (*UNANSWERED, NotSettled)
 """The errors after which the message comes back. After NotSettled, Azure took a write and still shows the old state."""
+BINDINGS_LEFT = frozenset({SiteState.PENDING, SiteState.FAILED})
+"""The states of a site whose bindings a run may have to move although the settings of its app wait."""
 URGENCY: tuple[type[Outcome], ...] = (Waiting, Deferred, Stalled, Converged)
 """The types of outcomes in order: if a site has two outcomes, the message gets the outcome whose type comes first."""
 
@@ -96,6 +98,8 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     Certroll finishes the settings update of an older version if the update began before the current version came.
     """
     recorded = run.ports.settings_rolls.roll(message.ref, message.site)
+    if recorded is not None and _only_waits(run, message, recorded):
+        return awaiting_turn(run, recorded, message.waits)
     lineage = _lineage(run, message, recorded)
     known = lineage if isinstance(lineage, Lineage) else Lineage(message.ref, (), None)
     current = known.current
@@ -105,7 +109,7 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
     left = None if waiting else run.ports.rollouts.site(message.ref, None, message.site)
     roll = _to_go_on_from(recorded, known)
     outcomes: list[Outcome] = []
-    if record is not None and current and (roll is None or record.state in {SiteState.PENDING, SiteState.FAILED}):
+    if record is not None and current and (roll is None or record.state in BINDINGS_LEFT):
         outcomes.append(bindings_of_site(run, lease, known, current, record))
     if left is not None and left.state is SiteState.PENDING:
         outcomes.append(finish_bindings(run, lease, message.ref, left))
@@ -119,6 +123,17 @@ def _reconcile_recorded_site(run: Run, lease: Lease, message: SiteMessage) -> Ou
         return without_current(run, lineage)
     detail = f"{message.site} is not recorded for version {current.version} of {message.ref}"
     return Deferred(Reason.NOT_ADMITTED, detail)
+
+
+def _only_waits(run: Run, message: SiteMessage, roll: RollRecord) -> bool:
+    """Return True if the app may not restart yet, and its site has no bindings to move either.
+
+    The journal alone decides it, because fifty waiting apps come back hundreds of times until each has had its turn.
+    """
+    if roll.state is not RollState.STALE or may_restart(run, message.ref, roll):
+        return False
+    record = run.ports.rollouts.site(message.ref, None, message.site)
+    return record is None or record.state not in BINDINGS_LEFT
 
 
 def _site_record(run: Run, message: SiteMessage, lineage: Lineage, roll: RollRecord | None) -> SiteRecord | None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from shared.controllers.site.app import (
     App,
+    awaiting_turn,
     conclude,
     forget_settings,
     give_back_restart,
@@ -27,7 +28,7 @@ from shared.domain.outcome import Converged, Deferred, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.same_certificate import with_holds
 from shared.domain.rollout.settings_record import RollRecord, RollState
-from shared.loop.backoff import UNANSWERED, pause, until_open, until_thawed
+from shared.loop.backoff import UNANSWERED, until_open, until_thawed
 from shared.loop.perform import Performed, perform_each
 from shared.loop.report import report_skips
 from shared.loop.restart_claims import claimed
@@ -48,8 +49,7 @@ def roll_app(run: Run, lease: Lease, lineage: Lineage, record: RollRecord, waits
     is claiming a restart on the same App Service plan.
     """
     if record.state is RollState.STALE and not _claimed(run, lineage, record):
-        detail = "enough other sites of its App Service plan or environment are restarting"
-        return Waiting(run.now() + pause(waits), Reason.PLAN_BUSY, detail)
+        return awaiting_turn(run, record, waits)
     try:
         app = _seen(inspect_app(run, lease, lineage, record, waits))
     except AzureError as error:

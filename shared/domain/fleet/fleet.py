@@ -1,8 +1,9 @@
 """The fleet: the resources of App Service that Certroll read in one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, partial
 from typing import Generic, TypeVar, cast
 
 from shared.domain.fleet.app_settings import SiteSettings
@@ -14,6 +15,8 @@ from shared.domain.reason import Reason
 from shared.domain.tags import OPT_OUT, Tag, opts_out
 
 Found = TypeVar("Found")
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Fleet:
         Certroll's planner computes many changed fleets (sets of App Service resources) that need no lookup tables.
         """
         if self._index is None:
-            object.__setattr__(self, "_index", FleetIndex.of(self))
+            object.__setattr__(self, "_index", FleetIndex(self))
         return cast("FleetIndex", self._index)
 
     def site(self, ref: SiteRef) -> Site | None:
@@ -192,51 +195,93 @@ class Fleet:
         self, ref: SiteRef, shared: tuple[WebspaceCertificate, ...], own: tuple[WebspaceCertificate, ...]
     ) -> bool:
         beyond = {copy.thumbprint for copy in shared if copy.thumbprint} - {copy.thumbprint for copy in own}
-        return not beyond.isdisjoint(self.index.bound.get(ref, ()))
+        return not beyond.isdisjoint(binding.thumbprint for binding in self.index.bindings.get(ref, ()))
 
 
-@dataclass(frozen=True, slots=True)
 class FleetIndex:
-    """The App Service resources of a fleet by key, by which Certroll finds each binding's site and certificates."""
+    """Lookup tables of a fleet's App Service resources, each built when Certroll first needs it.
 
-    sites: Mapping[SiteRef, Site]
-    settings: Mapping[SiteRef, SiteSettings]
-    certificates: Mapping[Webspace, tuple[WebspaceCertificate, ...]]
-    own: Mapping[SiteRef, tuple[WebspaceCertificate, ...]]
-    bound: Mapping[SiteRef, tuple[Thumbprint | None, ...]]
-    plans: Mapping[str, tuple[SiteRef, ...]]
-    hosted: frozenset[Webspace]
-    self_signed: frozenset[Thumbprint]
-    """The certificates whose own name App Service shows as their issuer."""
+    A plan changes the fleet once for each step and looks for a few resources of each changed fleet, so that the tables
+    nobody asks for would cost more than the plan.
+    """
 
-    @classmethod
-    def of(cls, fleet: Fleet) -> "FleetIndex":
-        """Build the lookup tables of a fleet."""
-        by_webspace: dict[Webspace, list[WebspaceCertificate]] = {}
-        by_site: dict[SiteRef, list[WebspaceCertificate]] = {}
-        for copy in fleet.certificates:
-            if copy.site is None:
-                by_webspace.setdefault(copy.webspace, []).append(copy)
-            else:
-                by_site.setdefault(copy.site, []).append(copy)
-        certificates = {webspace: tuple(copies) for webspace, copies in by_webspace.items()}
-        own = {site: tuple(copies) for site, copies in by_site.items()}
-        bound: dict[SiteRef, tuple[Thumbprint | None, ...]] = {}
-        for binding in fleet.bindings:
-            bound[binding.site] = (*bound.get(binding.site, ()), binding.thumbprint)
-        plans: dict[str, list[SiteRef]] = {}
-        for site in sorted(fleet.sites, key=lambda site: site.ref):
-            if site.plan:
-                plans.setdefault(site.plan, []).append(site.ref)
-        sites = {site.ref: site for site in fleet.sites}
-        settings = {settings.site: settings for settings in fleet.settings}
-        hosted = frozenset(
+    def __init__(self, fleet: Fleet) -> None:
+        """Begin without tables."""
+        self._fleet = fleet
+
+    @cached_property
+    def sites(self) -> Mapping[SiteRef, Site]:
+        """The sites and slots."""
+        return {site.ref: site for site in self._fleet.sites}
+
+    @cached_property
+    def settings(self) -> Mapping[SiteRef, SiteSettings]:
+        """The app settings of each site and slot."""
+        return {settings.site: settings for settings in self._fleet.settings}
+
+    @cached_property
+    def settings_in(self) -> Mapping[Webspace, tuple[SiteSettings, ...]]:
+        """The app settings of the sites and slots of each webspace, sorted by site."""
+        found = ((self.sites.get(settings.site), settings) for settings in self._fleet.settings)
+        placed = ((site.webspace, settings) for site, settings in found if site is not None and site.webspace)
+        sort = partial(sorted, key=lambda settings: settings.site)
+        return {webspace: tuple(sort(settings)) for webspace, settings in _grouped(placed).items()}
+
+    @cached_property
+    def certificates(self) -> Mapping[Webspace, tuple[WebspaceCertificate, ...]]:
+        """The certificates that the sites of each webspace share."""
+        return _grouped((copy.webspace, copy) for copy in self._fleet.certificates if copy.site is None)
+
+    @cached_property
+    def own(self) -> Mapping[SiteRef, tuple[WebspaceCertificate, ...]]:
+        """The certificates that belong to a site alone."""
+        return _grouped((copy.site, copy) for copy in self._fleet.certificates if copy.site is not None)
+
+    @cached_property
+    def bindings(self) -> Mapping[SiteRef, tuple[Binding, ...]]:
+        """The bindings of each site and slot."""
+        return _grouped((binding.site, binding) for binding in self._fleet.bindings)
+
+    @cached_property
+    def showing(self) -> Mapping[tuple[Thumbprint, Webspace], tuple[Binding, ...]]:
+        """The bindings that show a certificate in a webspace."""
+        found = ((binding, self.sites.get(binding.site)) for binding in self._fleet.bindings if binding.thumbprint)
+        return _grouped(
+            ((binding.thumbprint, site.webspace), binding)
+            for binding, site in found
+            if binding.thumbprint is not None and site is not None and site.webspace is not None
+        )
+
+    @cached_property
+    def plans(self) -> Mapping[str, tuple[SiteRef, ...]]:
+        """The sites and slots on each App Service plan, sorted."""
+        return _grouped((site.plan, site.ref) for site in sorted(self._fleet.sites, key=_ref_of) if site.plan)
+
+    @cached_property
+    def hosted(self) -> frozenset[Webspace]:
+        """The webspaces of App Service Environments."""
+        fleet = self._fleet
+        return frozenset(
             (
                 *(site.webspace for site in fleet.sites if site.environment and site.webspace),
                 *(plan.webspace for plan in fleet.plans if plan.environment),
                 *(copy.webspace for copy in fleet.certificates if copy.in_environment),
             )
         )
-        on_plans = {plan: tuple(refs) for plan, refs in plans.items()}
-        self_signed = frozenset(copy.thumbprint for copy in fleet.certificates if copy.self_signed and copy.thumbprint)
-        return cls(sites, settings, certificates, own, bound, on_plans, hosted, self_signed)
+
+    @cached_property
+    def self_signed(self) -> frozenset[Thumbprint]:
+        """The certificates whose own name App Service shows as their issuer."""
+        return frozenset(copy.thumbprint for copy in self._fleet.certificates if copy.self_signed and copy.thumbprint)
+
+
+def _ref_of(site: Site) -> SiteRef:
+    return site.ref
+
+
+def _grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, tuple[Value, ...]]:
+    """Return the values of each key, in the order of the pairs."""
+    groups: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in groups.items()}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from shared.domain.rollout.rollout import Rollout, Stage
-from shared.domain.rollout.settings_record import PROVEN, RollRecord, RollState
+from shared.domain.rollout.settings_record import PROVEN, WRITTEN, RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
 
 UNWRITTEN = timedelta(hours=24)
@@ -65,11 +65,12 @@ def holds_up(rollout: Rollout, gate: Stage, now: datetime) -> bool:
     """Return True if Certroll's run can only wait for sites whose update is in progress.
 
     If an app finished its update after Certroll last read Azure, return False, because Certroll may now update other
-    apps.
+    apps. If the last plan left no app for later, only an app whose update failed or was refused is news.
     """
     pending, looked_at = rollout.pending, rollout.looked_at
     first = any(record.webspace == rollout.first for record in pending)
-    news = looked_at is None or any(roll.at > looked_at for roll in rollout.rolls if not roll.under_way)
+    ended = (roll for roll in rollout.rolls if not roll.under_way and (rollout.awaiting or roll.state not in WRITTEN))
+    news = looked_at is None or any(roll.at > looked_at for roll in ended)
     return (
         bool(pending or rollout.rolling or rollout.unfinished(now))
         and not (first and gate.is_open(now))

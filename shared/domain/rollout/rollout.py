@@ -31,6 +31,8 @@ class Rollout:
     """The records of apps about earlier versions. An app has either such a record or a record in `rolls`."""
     looked_at: datetime | None = None
     """The time at which Certroll last observed the fleet for the version."""
+    awaiting: bool = True
+    """False if the last plan left nothing for later, so that an app's success lets Certroll do nothing more."""
     held: frozenset[tuple[Webspace, Thumbprint]] = frozenset()
     """The thumbprints that imported certificates had before this version and that the vault no longer knows."""
     unreadable: frozenset[str] = frozenset()

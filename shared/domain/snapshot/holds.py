@@ -21,7 +21,7 @@ def failing_hosts(record: SiteRecord, snapshot: Snapshot, handshakes: Collection
     shows that the host name is gone or bound to a certificate that the vault certificate never had.
     """
     earlier = _failed_before(record, snapshot) - _in_state(handshakes, SiteState.PROVEN)
-    if any(binding.site == record.site for binding in snapshot.fleet.bindings):
+    if record.site in snapshot.fleet.index.bindings:
         earlier &= _bound_to_lineage(record, snapshot)  # Azure always shows the default host name of a site
     return earlier | _in_state(handshakes, SiteState.FAILED)
 

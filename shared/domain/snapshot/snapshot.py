@@ -91,9 +91,7 @@ class Snapshot:
 
     def settings_in(self, webspace: Webspace) -> tuple[SiteSettings, ...]:
         """Return the app settings of the sites and slots of a webspace, sorted by site."""
-        found = ((self.site(settings.site), settings) for settings in self.fleet.settings)
-        near = (settings for site, settings in found if site and site.webspace == webspace)
-        return tuple(sorted(near, key=lambda settings: settings.site))
+        return self.fleet.index.settings_in.get(webspace, ())
 
     def settings_near(self, copy: WebspaceCertificate) -> tuple[SiteSettings, ...]:
         """Return the app settings of the sites and slots that can use the certificate, sorted by site.
@@ -123,14 +121,10 @@ class Snapshot:
 
     def served_by(self, copy: WebspaceCertificate) -> tuple[Binding, ...]:
         """Return the bindings that show the certificate in the certificate's own webspace or site, in no order."""
-        return tuple(
-            binding
-            for binding in self.fleet.bindings
-            if binding.thumbprint is not None
-            and binding.thumbprint == copy.thumbprint
-            and self.webspace_of(binding) == copy.webspace
-            and copy.site in (None, binding.site)
-        )
+        if copy.thumbprint is None:
+            return ()
+        shown = self.fleet.index.showing.get((copy.thumbprint, copy.webspace), ())
+        return tuple(binding for binding in shown if copy.site in (None, binding.site))
 
     def tag(self, ref: SiteRef, tag: Tag) -> str | None:
         """Return the value of a tag of a site or slot. For Certroll a slot's own tag wins over the site's tag."""

@@ -151,7 +151,7 @@ def _is_used(snapshot: Snapshot, webspace: Webspace, thumbprint: Thumbprint | No
     certificate.
     """
     fleet, apps = snapshot.fleet, snapshot.settings_in(webspace)
-    bound = any(seen.thumbprint == thumbprint and snapshot.webspace_of(seen) == webspace for seen in fleet.bindings)
+    bound = thumbprint is not None and (thumbprint, webspace) in fleet.index.showing
     named = any(thumbprint in app.mentions or thumbprint in app.named for app in apps)
     loaded = any(app.loads_everything for app in apps)
     return bound or named or loaded or any(_may_hide_a_user(spot, webspace) for spot in fleet.blind_spots)

@@ -111,9 +111,9 @@ def test_looking_at_the_fleet_does_not_start_the_soak_anew() -> None:
     """Another read of the fleet changes neither the recorded first webspace nor the start of the waiting time."""
     there = journal()
     there.rollouts.begin(REF, replace(many(1), started_at=NOW - HOUR))
-    there.rollouts.observed(REF, there.rollouts.rollout(REF, "v2"), NOW)
+    there.rollouts.observed(REF, replace(there.rollouts.rollout(REF, "v2"), awaiting=False), NOW)
     seen = there.rollouts.rollout(REF, "v2")
-    assert (seen.first, seen.started_at, seen.looked_at) == (WEST, NOW - HOUR, NOW)
+    assert (seen.first, seen.started_at, seen.looked_at, seen.awaiting) == (WEST, NOW - HOUR, NOW, False)
 
 
 def test_look_at_a_fleet_without_a_first_place_chooses_none() -> None:

@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 
 from shared.controllers.certificate.progress import Progress, RolloutRun
-from shared.controllers.certificate.rollout import roll_out
-from shared.domain.errors import Denied, OutcomeUnknown
+from shared.controllers.certificate.rollout import alternating, roll_out, webspaces_at_once
+from shared.domain.errors import Denied, OutcomeUnknown, OutOfTime
 from shared.domain.findings import Finding
 from shared.domain.messages import SiteMessage
-from shared.domain.names import VaultCertificateRef
+from shared.domain.names import VaultCertificateRef, Webspace
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
+from shared.domain.turns import Turn
 from shared.loop.perform import Performed
 from shared.loop.pool import Pool
 from shared.loop.run import Run
@@ -41,6 +42,7 @@ from tests.build import (
     ports,
     record,
     rollout,
+    site,
     snapshot,
     version,
 )
@@ -98,6 +100,14 @@ class Noting:
     def close(self, *_: object) -> None:
         """Close no finding."""
 
+    def of(self, *_: object) -> dict[str, Turn]:
+        """Return no turn of an earlier run."""
+        return {}
+
+    def put(self, kind: str, turns: dict[str, Turn]) -> None:
+        """Note which turns failed."""
+        self.done.append(f"failed {kind.partition(" ")[0]}: {sum(turn.failed for turn in turns.values())}")
+
     def send_site(self, message: SiteMessage) -> None:
         """Note the message that Certroll sends for a site."""
         self.done.append(f"send {message.site}")
@@ -109,13 +119,58 @@ def _run() -> Iterator[Callable[..., Outcome]]:
 
         def run(noting: Noting, made: Plan, seen: Snapshot = snapshot(), *, is_fresh: bool = True) -> Outcome:  # noqa: B008 - a value
             given: Any = noting
-            own = replace(
-                ports(clock=ManualClock(NOW)),
-                **dict.fromkeys(("rollouts", "settings_rolls", "history", "findings", "queue", "retrying"), given),
-            )
+            noted = ("rollouts", "settings_rolls", "history", "findings", "queue", "retrying", "turns")
+            own = replace(ports(clock=ManualClock(NOW)), **dict.fromkeys(noted, given))
             return roll_out(RolloutRun(Run.start(own, APPLY, pool), given, seen, version(), 0, is_fresh=is_fresh), made)
 
         yield run
+
+
+def place(number: int, subscription: str = WEST.subscription) -> Webspace:
+    """Return one of many webspaces of a subscription."""
+    return replace(WEST, subscription=subscription, name=f"rg-{number:03}-westeuropewebspace")
+
+
+def test_subscriptions_alternate() -> None:
+    """Certroll goes from subscription to subscription, so that the limit of one holds up no site of another."""
+    places = [place(number, subscription) for subscription in ("a", "b", "c") for number in range(2)]
+    first, second = (tuple(place(number, name) for name in ("a", "b", "c")) for number in range(2))
+    assert alternating(places) == (*first, *second)
+    assert alternating((*places, place(2, "c")))[-1] == place(2, "c")
+
+
+@pytest.mark.parametrize(("webspaces", "at_once"), [(1, 1), (49, 1), (50, 2), (400, 8), (1_000, 8)])
+def test_many_webspaces_go_together(webspaces: int, at_once: int) -> None:
+    """Up to fifty webspaces go one after another, and of more some go at the same time, at most eight."""
+    assert webspaces_at_once(webspaces) == at_once
+
+
+def test_webspaces_that_go_together_hold_up_no_other(run: Callable[..., Outcome]) -> None:
+    """Of webspaces that go together, each gets its sites recorded before the write and sent after it.
+
+    The time ends in one of them: Certroll sends the sites of the others, and reports the end of its time.
+    """
+    copies = tuple(copy(f"c{number}", webspace=place(number)) for number in range(60))
+    sites = tuple(site(f"site{number}", webspace=place(number)) for number in range(60))
+    bindings = tuple(binding(f"h{number}.contoso.com", site=f"site{number}") for number in range(60))
+    syncs = [Step(SyncCertificate(held, farm(), version()), Reason.STALE_COPY) for held in copies]
+    binds = [
+        Step(UpdateBinding(bound, NEW, place(number)), Reason.STALE_THUMBPRINT) for number, bound in enumerate(bindings)
+    ]
+    noting = Noting({syncs[7].subject: OutOfTime("over")})
+    with pytest.raises(OutOfTime):
+        run(noting, Plan((*syncs, *binds)), snapshot(sites=sites, bindings=bindings, copies=copies))
+    assert noting.done[-1] == "failed webspaces: 1"
+    group = webspaces_at_once(60)
+    assert group > 1
+    reached = 7 // group * group + group
+    assert {done for done in noting.done if done.startswith("send")} == {
+        f"send site{number}" for number in range(reached) if number != 7
+    }
+    for number in range(reached):
+        if number != 7:
+            in_order = [f"record site{number} Pending", f"write {syncs[number].subject}", f"send site{number}"]
+            assert sorted(in_order, key=noting.done.index) == in_order
 
 
 def test_sites_are_recorded_before_the_first_write_and_sent_after_it(run: Callable[..., Outcome]) -> None:

@@ -87,6 +87,7 @@ class Town:
     fails: dict[str, Exception] = field(default_factory=dict)
     written: list[object] = field(default_factory=list)
     sent: list[CertificateMessage] = field(default_factory=list)
+    sent_sites: list[SiteMessage] = field(default_factory=list)
 
     def site(self, ref: SiteRef) -> tuple[Site, tuple[Binding, ...]]:
         """Return the fake Azure's site and its bindings."""
@@ -122,6 +123,7 @@ class Town:
 
     def lineage(self, ref: VaultCertificateRef, _: datetime) -> Lineage:
         """Return the same vault certificate and versions under the given name."""
+        self._fail("lineage")
         return replace(self.lineage_, ref=ref)
 
     def shows(self, host_name: HostName, _: str, expected: Thumbprint, __: datetime) -> Handshake:
@@ -135,6 +137,10 @@ class Town:
     def send_certificate(self, message: CertificateMessage) -> None:
         """Record the queue message that Certroll sent."""
         self.sent.append(message)
+
+    def send_site(self, message: SiteMessage) -> None:
+        """Record the queue message for a site that Certroll sent."""
+        self.sent_sites.append(message)
 
     def _fail(self, what: str) -> None:
         if what in self.fails:
@@ -441,6 +447,45 @@ def test_two_certificates_do_not_overlap_in_one_app(desk: Desk) -> None:
     assert desk.town.written == []
     desk.ports.restart_claims.give_back(PLAN, SHOP, OTHER_REF)
     assert desk.carry().reason is Reason.SETTLING
+
+
+def test_app_that_waits_for_its_plan_asks_neither_vault_nor_azure(desk: Desk) -> None:
+    """While another app of its plan restarts, a waiting app costs no request to Key Vault and none to App Service."""
+    listing(desk)
+    desk.ports.settings_rolls.put_roll(REF, told())
+    assert desk.ports.restart_claims.claim(PLAN, API, REF, 1)
+    desk.town.fails = {"lineage": AssertionError("asked"), "site": AssertionError("asked")}
+    assert desk.carry().reason is Reason.PLAN_BUSY
+
+
+@pytest.mark.parametrize("state", [SiteState.PENDING, SiteState.FAILED])
+def test_app_that_waits_for_its_plan_holds_up_no_bindings(desk: Desk, state: SiteState) -> None:
+    """While another app of its plan restarts, Certroll still proves the bindings of the site."""
+    listing(desk)
+    desk.town.bindings = [binding(thumbprint=NEW)]
+    desk.begin(begun(state=state))
+    desk.ports.settings_rolls.put_roll(REF, told())
+    assert desk.ports.restart_claims.claim(PLAN, API, REF, 1)
+    assert desk.carry().reason is Reason.PLAN_BUSY
+    assert desk.state() is SiteState.PROVEN
+
+
+def test_app_that_is_done_sends_the_next_one_of_its_plan(desk: Desk) -> None:
+    """When an app has answered, the next app of its plan in the order of names gets a message at once.
+
+    Apps of other plans, and apps that already restart, get none. After the last name the first one follows.
+    """
+    desk.intent = replace(APPLY, max_restarts=1)
+    names = ("api", "shop", "wiki")
+    for name in names:
+        listing(desk, name)
+        desk.ports.settings_rolls.put_roll(REF, told(name=name))
+    desk.ports.settings_rolls.put_roll(REF, told(name="zoo", plan="/plans/other"))
+    for name in ("shop", "wiki", "api"):
+        assert desk.carry(site_ref(name)).reason is Reason.SETTLING
+        desk.clock.sleep(APPLY.probe_settle.total_seconds())
+        assert desk.carry(site_ref(name)).reason is Reason.VALIDATED
+    assert [message.site.name for message in desk.town.sent_sites] == ["wiki", "api"]
 
 
 def test_app_that_is_stopped_leaves_its_place_to_others(desk: Desk) -> None:

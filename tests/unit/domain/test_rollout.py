@@ -10,7 +10,7 @@ from shared.domain.fleet.handshake import Handshake, verdict
 from shared.domain.names import Thumbprint, Webspace
 from shared.domain.rollout.gates import LOST_AFTER, holds_up, stage
 from shared.domain.rollout.rollout import Rollout, Stage
-from shared.domain.rollout.settings_record import RollState
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteState
 from tests.build import FOREIGN, HOST, HOUR, NEW, NORTH, NOW, OLD, OLDER, WEST, record, roll, rollout, site_ref
 
@@ -172,6 +172,11 @@ def test_pending_sites_are_waited_for_until_the_soak_is_over(seen: Rollout, open
 LOOKED = NOW - HOUR / 4
 
 
+def nothing_left(ended: RollRecord) -> Rollout:
+    """Return a rollout with an app under way and one that has ended, after a plan that left nothing for later."""
+    return replace(rollout(rolls=(roll(RollState.OVERLAPPING), ended), looked_at=LOOKED), awaiting=False)
+
+
 @pytest.mark.parametrize(
     ("seen", "waits"),
     [
@@ -202,6 +207,20 @@ LOOKED = NOW - HOUR / 4
             ),
             True,
             id="another app was validated at that moment",
+        ),
+        pytest.param(
+            nothing_left(roll(RollState.VALIDATED, site="b", at=NOW)),
+            True,
+            id="another app was validated since, and nothing is left for later",
+        ),
+        pytest.param(
+            nothing_left(roll(RollState.UNPROVEN, site="b", at=NOW)),
+            True,
+            id="an app without a probe is done since, and nothing is left for later",
+        ),
+        *(
+            pytest.param(nothing_left(roll(state, site="b", at=NOW)), False, id=f"another app is {state} since")
+            for state in (RollState.ROLLED_BACK, RollState.NO_LAST_GOOD, RollState.REFUSED, RollState.DEFERRED)
         ),
         pytest.param(rollout(rolls=(roll(RollState.VALIDATED),), looked_at=LOOKED), False, id="no app is under way"),
         pytest.param(
