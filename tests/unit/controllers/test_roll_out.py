@@ -106,7 +106,7 @@ class Noting:
 
     def put(self, kind: str, turns: dict[str, Turn]) -> None:
         """Note which turns failed."""
-        self.done.append(f"failed {kind.partition(" ")[0]}: {sum(turn.failed for turn in turns.values())}")
+        self.done.append(f"failed {kind.partition(' ')[0]}: {sum(turn.failed for turn in turns.values())}")
 
     def send_site(self, message: SiteMessage) -> None:
         """Note the message that Certroll sends for a site."""
