@@ -18,10 +18,11 @@ from bench.scenarios import Counts, fleet
 from bench.sizes import Size
 from local.yardstick import yardstick
 from shared.domain.certificates.lineage import Lineage
-from shared.domain.fleet.fleet import Fleet
+from shared.domain.fleet.districts import Districts
 from shared.domain.messages import SiteMessage
 from shared.domain.names import ObjectKind, SiteRef, VaultCertificateRef
 from shared.domain.rollout.rollout import Rollout
+from shared.domain.snapshot.concern import concerned
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.lineage import lineage_of
 from shared.loop.observe.fleet import observe_fleet
@@ -53,15 +54,16 @@ def planning(size: Size) -> Iterator[Figures]:
         seen = observe_fleet(run.ports, run.pool, (), bool, lambda ref: ref.vault in vaults, run.now(), targets).fleet
 
         def planned() -> Counts:
-            plans = [planner.plan(_snapshot(seen, lineage), run.intent) for lineage in lineages]
+            districts = Districts.of(seen)
+            plans = [planner.plan(_snapshot(districts, lineage), run.intent) for lineage in lineages]
             return {"plans": len(plans), "steps": sum(len(plan.steps) for plan in plans)}
 
         yield Measure(hosted, str(size), None).part(PLANNING, Floor(), planned)
 
 
-def _snapshot(seen: Fleet, lineage: Lineage) -> Snapshot:
-    version = lineage.current.version if lineage.current else ""
-    return Snapshot(lineage, seen, Rollout(version))
+def _snapshot(districts: Districts, lineage: Lineage) -> Snapshot:
+    rollout = Rollout(lineage.current.version if lineage.current else "")
+    return Snapshot(lineage, concerned(districts, lineage, rollout), rollout)
 
 
 def queues_full(size: Size, posts: SettingsPosts) -> Iterator[Figures]:

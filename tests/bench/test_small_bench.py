@@ -1,9 +1,16 @@
 """Run the bench with small fleets, and compare the counts of requests."""
 
+import pytest
+
 from bench.figures import Figures
+from bench.fleets import tenants
 from bench.limits import SettingsPosts
-from bench.scenarios import four_renewals, sweeps, wildcard
+from bench.scenarios import fleet, four_renewals, sweeps, wildcard
 from bench.sizes import SMALL, Size
+from shared.domain.intent import Intent
+from shared.domain.snapshot.snapshot import Snapshot
+from shared.planning import planner
+from shared.planning.plan import Plan
 
 TINY = Size(12, 3)
 
@@ -50,3 +57,19 @@ def test_contosos_four_renewals_need_few_requests() -> None:
     bound, done = four_renewals(SettingsPosts.WRITES)
     assert bound.more == done.more == {"bindings": 16, "bindings moved": 16}
     assert (bound.requests, done.requests) == (147, 168)
+
+
+def test_a_sweep_plans_each_certificate_from_its_own_sites(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plans of a sweep look at the sites that share a webspace with a user of the certificate, and at no others."""
+    looked = list[int]()
+
+    def plan(snapshot: Snapshot, intent: Intent) -> Plan:
+        looked.append(len(snapshot.fleet.sites))
+        return planned(snapshot, intent)
+
+    planned = planner.plan
+    monkeypatch.setattr(planner, "plan", plan)
+    with fleet(tenants, Size(24, 4, lineages=8), SettingsPosts.OWN) as hosted:
+        hosted.first.sweep_everything()
+        hosted.serve()
+    assert looked == [6] * 8

@@ -21,6 +21,7 @@ from shared.controllers.sweep.slices import observe
 from shared.controllers.sweep.use import Use
 from shared.domain.errors import AzureError, Denied, OutOfTime
 from shared.domain.findings import Finding
+from shared.domain.fleet.districts import Districts
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.settings_memory import recalled
 from shared.domain.names import Thumbprint, VaultCertificateRef, VaultName
@@ -78,7 +79,7 @@ def judge_certificates(run: Run) -> Judged:
     report_tags(run.ports.findings, SWEEP, tagged_resources(fleet), run.now())
     use = Use.of(fleet, opposed([inspection.lineage for inspection in inspections.values() if inspection.lineage]))
     scopes = run.ports.findings.scopes()
-    seen = Seen(fleet, environment_records, checking(run.ports), scopes)
+    seen = Seen(fleet, Districts.of(fleet), environment_records, checking(run.ports), scopes)
     judged = _judged(run, seen, use, inspections)
     busy = tuple(ref for ref, inspection in judged.items() if inspection.busy)
     lineages = tuple(inspection.lineage for inspection in judged.values() if inspection.lineage)

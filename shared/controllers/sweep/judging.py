@@ -12,6 +12,7 @@ from shared.domain.despite_storage import storage_failures
 from shared.domain.environments.record import EnvironmentRecord
 from shared.domain.errors import StorageFailed
 from shared.domain.findings import Finding
+from shared.domain.fleet.districts import Districts
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.settings_memory import recalled
 from shared.domain.intent import Mode
@@ -20,6 +21,7 @@ from shared.domain.names import VaultCertificateRef
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.same_certificate import with_holds
+from shared.domain.snapshot.concern import concerned
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.loop.asks import ask_for_look
 from shared.loop.backoff import LONGEST_PAUSE, until_open
@@ -39,6 +41,8 @@ class Seen:
     """The fleet and the records of environments that the sweep read once for all vault certificates."""
 
     fleet: Fleet
+    districts: Districts
+    """The districts of the fleet, because the plan for a vault certificate looks only at those that it concerns."""
     environment_records: tuple[EnvironmentRecord, ...]
     checks: Ports
     """The ports by which the sweep checks the steps of all plans before a write."""
@@ -115,14 +119,15 @@ def _close(run: Run, seen: Seen, ref: VaultCertificateRef, is_gone: IsGone) -> N
 
 def _planned(run: Run, seen: Seen, lineage: Lineage) -> Planned:
     """Build and report the plan for one vault certificate."""
-    fleet = seen.fleet
-    report_lineage(run.ports.findings, lineage, fleet.taken_at)
+    at = seen.fleet.taken_at
+    report_lineage(run.ports.findings, lineage, at)
     if lineage.current is None and lineage.refusal is not None:
-        finding = Finding(fleet.taken_at, str(lineage.ref), str(lineage.ref), *lineage.refusal)
+        finding = Finding(at, str(lineage.ref), str(lineage.ref), *lineage.refusal)
         run.ports.findings.report((finding,))
     version = lineage.current.version if lineage.current else ""
     known = run.ports.rollouts.rollout(lineage.ref, version) if lineage.current else Rollout(version)
     rollout = with_holds(known, lineage)
+    fleet = concerned(seen.districts, lineage, rollout)
     if more := rollout.thumbprints.difference(version.thumbprint for version in lineage.versions):
         fleet = recalled(fleet, more)
     observed = Snapshot(lineage, fleet, rollout, environment_records=seen.environment_records)
