@@ -6,6 +6,7 @@ from typing import Any
 COLD, WARM = "sweep cold", "sweep warm"
 EVERYWHERE, AFTERWARDS = "one wildcard everywhere, all proven", "one wildcard everywhere, afterwards"
 ALL_BOUND, IN_ALL = "contoso's four renewals, all bound", "contoso's four renewals, in all"
+UNSWEPT = "contoso's four renewals, nothing remembered"
 FULL, PLANNING = "one instance with full queues", "planning"
 CONTOSO = "Contoso"
 A_YEAR, MOST_COPIES = "a year of 45-day certificates", "most copies in a webspace"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from bench.figures import AFTERWARDS, ALL_BOUND, COLD, CONTOSO, EVERYWHERE, IN_ALL, WARM, Figures
+from bench.figures import AFTERWARDS, ALL_BOUND, COLD, CONTOSO, EVERYWHERE, IN_ALL, UNSWEPT, WARM, Figures
 from bench.fleets import VAULT, WILD, websites
 from bench.floor import Floor, carry, floor, look
 from bench.instance import Hosted, shared_time
@@ -56,6 +56,13 @@ def next_hour(hosted: Hosted) -> None:
     hosted.scheduler.sleep(HOUR.total_seconds() - passed % HOUR.total_seconds())
 
 
+def sweep_an_hour_before(hosted: Hosted) -> None:
+    """Let a sweep read the fleet, and an hour pass, as in each installation that runs for longer than an hour."""
+    hosted.first.begin_sweep()
+    hosted.serve(HOUR)
+    next_hour(hosted)
+
+
 def _touch(world: World, hour: int) -> int:
     """Change a setting of some sites, other sites in each hour, as people do. Return the number of these sites."""
     sites = tuple(world.web.sites.values())
@@ -69,16 +76,11 @@ def _touch(world: World, hour: int) -> int:
 
 
 def wildcard(size: Size, instances: int, posts: SettingsPosts) -> Iterator[Figures]:
-    """Yield the renewal of a wildcard that all sites use: from its event until each site is proven, and what follows.
-
-    A sweep has read the fleet an hour before, as in each installation that runs for longer than an hour.
-    """
+    """Yield the renewal of a wildcard of all sites, from its event until each site is proven, and what follows."""
     with fleet(websites, size, posts, instances) as hosted, heard(hosted.world.clock.now) as said:
         world, measure = hosted.world, Measure(hosted, str(size), posts)
         old = world.vaults[VAULT].certificates[WILD].newest.thumbprint
-        hosted.first.begin_sweep()
-        hosted.serve(HOUR)
-        next_hour(hosted)
+        sweep_an_hour_before(hosted)
         new = world.vaults[VAULT].renew(WILD).thumbprint
 
         def carried() -> Counts:
@@ -99,14 +101,20 @@ def wildcard(size: Size, instances: int, posts: SettingsPosts) -> Iterator[Figur
 
 
 def four_renewals(posts: SettingsPosts) -> Iterator[Figures]:
-    """Yield the renewal of four certificates of Contoso: until all bindings have moved, and until all is done."""
+    """Yield the renewal of four certificates of Contoso: until all bindings have moved, and until all is done.
+
+    The last figure is of an installation that has never swept, and remembers no settings.
+    """
     yield _four_renewals(posts, ALL_BOUND, whole=False)
     yield _four_renewals(posts, IN_ALL, whole=True)
+    yield _four_renewals(posts, UNSWEPT, whole=True, swept=False)
 
 
-def _four_renewals(posts: SettingsPosts, name: str, *, whole: bool) -> Figures:
+def _four_renewals(posts: SettingsPosts, name: str, *, whole: bool, swept: bool = True) -> Figures:
     with fleet(_contoso, MIDDLE, posts) as hosted:
         world = hosted.world
+        if swept:
+            sweep_an_hour_before(hosted)
         renewing = [(vault, cert) for vault, cert in world.renewing if not cert.endswith("client")]
         old = {world.vaults[vault].certificates[cert].newest.thumbprint for vault, cert in renewing}
         bindings, needs = bound(world, *old), carry(world, *old)
