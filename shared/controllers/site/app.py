@@ -151,9 +151,10 @@ def conclude(app: App, state: RollState, outcome: Outcome, record: RollRecord | 
     app.run.ports.settings_rolls.put_roll(app.lineage.ref, record)
     give_back_restart(app.run, app.lineage.ref, app.record)
     rollout = app.run.ports.rollouts.rollout(app.lineage.ref, app.record.version)
-    _send_next(app, rollout)
     _wake(app, state, outcome, rollout)
-    return report_app(app, outcome)
+    report_app(app, outcome)
+    _send_next(app, rollout)
+    return outcome
 
 
 def _send_next(app: App, rollout: Rollout) -> None:
