@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from shared.domain.names import VaultCertificateRef, Webspace
 from shared.domain.outcome import Converged, Outcome, Stalled, Waiting
 from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
-from shared.domain.rollout.settings_record import RollRecord
+from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteRecord, SiteState
 from shared.domain.snapshot.snapshot import Snapshot
 from shared.domain.turns import Turn
@@ -41,6 +42,7 @@ from tests.build import (
     named,
     ports,
     record,
+    roll,
     rollout,
     site,
     snapshot,
@@ -82,8 +84,9 @@ class Noting:
         self.done.append(f"record {changed.site} {changed.state}")
         return changed
 
-    def observed(self, *_: object) -> None:
-        """Note that Certroll records when it read the fleet."""
+    def observed(self, _: VaultCertificateRef, seen: Rollout, __: datetime) -> None:
+        """Note if Certroll records that its plan left anything for later."""
+        self.done.append(f"observed {seen.awaiting}")
 
     def put_roll(self, _: VaultCertificateRef, roll: RollRecord) -> RollRecord:
         """Note the app whose settings update Certroll records."""
@@ -224,6 +227,28 @@ def test_app_goes_only_where_its_copy_arrived(run: Callable[..., Outcome], *, re
     noting = Noting({SYNC.subject: Denied("no")} if refused else {})
     run(noting, made, seen)
     assert ("admit shop" in noting.done, "send shop" in noting.done) == (not refused, not refused)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "past", "awaiting"),
+    [
+        pytest.param((), (), False, id="nothing"),
+        pytest.param((Reason.AWAITING_FIRST_SITE,), (), True, id="apps after the first one"),
+        pytest.param((Reason.OUTSIDE_WINDOW,), (), True, id="a restart window that opens later"),
+        pytest.param((Reason.FROZEN,), (), True, id="a freeze that ends"),
+        pytest.param((Reason.NOT_OURS,), (), False, id="only what Certroll never does"),
+        pytest.param((), (roll(RollState.OVERLAPPING, site="b"),), True, id="an app with an earlier version"),
+    ],
+)
+def test_run_records_what_its_plan_left_for_later(
+    run: Callable[..., Outcome], reasons: tuple[Reason, ...], past: tuple[RollRecord, ...], *, awaiting: bool
+) -> None:
+    """The journal knows if an app's success may let Certroll do more. Only then the next run reads the fleet."""
+    seen = snapshot(settings=(named(copy().thumbprint),), bindings=(), rollout=rollout(past=past))
+    skips = tuple(Skip("another app", reason, "later") for reason in reasons)
+    noting = Noting()
+    run(noting, Plan(plan(seen, APPLY).steps, skips), seen)
+    assert [done for done in noting.done if done.startswith("observed")] == [f"observed {awaiting}"]
 
 
 def test_refused_deletion_is_a_finding_and_no_failure(run: Callable[..., Outcome]) -> None:
