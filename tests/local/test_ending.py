@@ -21,7 +21,7 @@ UP = [sys.executable, "-m", "local", "up", "--world", "empty", "--port", "0", "-
 
 @pytest.fixture(autouse=True)
 def hang_up() -> Iterator[None]:
-    """Let a hang-up end programs also where `nohup` runs the tests, because a program inherits what it ignores."""
+    """Let SIGHUP end the programs of the tests. Under `nohup` they would inherit that the tests ignore the signal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)

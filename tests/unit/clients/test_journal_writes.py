@@ -374,7 +374,7 @@ def test_release_takes_back_no_proof() -> None:
         """The rollouts, with a run of the site that proves the site right after the release has read its record."""
 
         def rollout(self, ref: VaultCertificateRef, version: str) -> Rollout:
-            """Return the rollout as it is before the run of the site writes."""
+            """Return the rollout that the journal had before the run of the site wrote its record."""
             read = there.rollouts.rollout(ref, version)
             there.rollouts.record_site(ref, replace(read.records[0], state=SiteState.PROVEN))
             return read

@@ -383,7 +383,7 @@ def told(state: RollState = RollState.STALE, name: str = "shop", **differences: 
 
 
 def listing(desk: Desk, name: str = "shop", value: str = OLD) -> None:
-    """Let the app's setting WEBSITE_LOAD_CERTIFICATES have that value."""
+    """Give the fake app a setting WEBSITE_LOAD_CERTIFICATES with the value, and no bindings to its site."""
     desk.town.settings_[site_ref(name)] = app_settings({LOAD_LIST: value, "FEATURE": "on"}, site=name)
     desk.town.sites[site_ref(name)] = site(name, plan=PLAN, tags=PROBE)
     desk.town.bindings = []
