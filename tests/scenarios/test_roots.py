@@ -640,8 +640,29 @@ def test_answers_that_get_lost_lose_no_app(install: Install, verb: str, kind: st
     installation.minutes(6)
     installation.deliver_all()
     assert hosted.states() == before
+    swept(installation)  # the threads of a wave share the clock, so one thread's waits may use up another's 90 s
+    assert hosted.states() == before
     assert hosted.trusting(hosted.new) == hosted.stopped_and_started
     assert watch.max_unavailable() <= 3
+
+
+def test_app_whose_stop_azure_refuses_for_long_is_stopped_after_the_next_sweep(install: Install) -> None:
+    """If Azure throttles an app's stop for longer than 90 s, the other apps go on, and the next sweep gets the app."""
+    hosted = Hosted()
+    installation = install(hosted.world, ase_max_unavailable=THREE)
+    before = hosted.states()
+    hosted.put_new()
+    hosted.world.faults.add(Fault("throttle", "POST", path=r"/sites/shop/stop$", times=None))
+    carried(installation)
+    assert hosted.states() == before
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started - {"shop"}
+    assert ("site shop", "Unanswered") in installation.open_findings()
+    hosted.world.faults.clear()
+    installation.minutes(1)
+    swept(installation)
+    assert hosted.states() == before
+    assert hosted.trusting(hosted.new) == hosted.stopped_and_started
+    assert installation.open_findings() == {("site untouched", "OptedOut")}
 
 
 def test_a_stop_that_comes_late_is_made_up_for(install: Install) -> None:
