@@ -280,6 +280,7 @@ class Reason(StrEnum):
     UNKNOWN_EVENT = "UnknownEvent", FINDING.but(severity=Severity.LOW, once=True)
     FREEZE_IN_FORCE = "FreezeInForce", FINDING
     SWEEP_LASTS = "SweepLasts", FINDING.but(severity=Severity.MEDIUM)
+    NOT_READ_IN_TIME = "NotReadInTime", FINDING.but(severity=Severity.MEDIUM)
     SETTING_IGNORED = "SettingIgnored", FINDING.but(severity=Severity.LOW)
     MALFORMED_EVENT = "MalformedEvent", FINDING.but(severity=Severity.MEDIUM, once=True)
     MALFORMED_MESSAGE = "MalformedMessage", DEAD_LETTER.but(shows=(Shows.DEAD_LETTER, Shows.FINDING))

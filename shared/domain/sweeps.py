@@ -124,6 +124,14 @@ class Sweep:
                 return part.at is None and (judging is None or bool(judging.runs))
         return part.at is None
 
+    def may_run(self, part: Part) -> bool:
+        """Return True if a run of an open part may begin: it is due, or goes on, or the process of its run has died.
+
+        A judging that waits for its slices, or an environment's reminder before the judging, may not: a message that
+        arrives twice would look at the whole fleet for nothing.
+        """
+        return part.running or (part.is_slice and part.runs > 0) or self._is_due(part)
+
     def with_part(self, changed: Part) -> Self:
         """Return the sweep with the changed part in place of the part of that name."""
         return replace(self, parts=tuple(changed if part.name == changed.name else part for part in self.parts))
@@ -149,6 +157,8 @@ class Ended:
     """True if the part has work for another run."""
     late: tuple[str, ...] = ()
     """The subscriptions that the judging of the certificates had no time to read."""
+    keeps: bool = True
+    """True if Certroll remembers what slices read, so that slices are of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +174,11 @@ class Sweeps:
         return next((sweep for sweep in self.sweeps if sweep.began == began), None)
 
     @property
+    def open_names(self) -> frozenset[str]:
+        """The names of the open parts of all sweeps."""
+        return frozenset(part.name for sweep in self.sweeps for part in sweep.parts)
+
+    @property
     def over(self) -> tuple[Sweep, ...]:
         """The sweeps without an open part, whose end is to be told."""
         return tuple(sweep for sweep in self.sweeps if not sweep.parts)
@@ -174,7 +189,7 @@ class Sweeps:
         A part of an earlier sweep that no run has begun, or without a sign of life for an hour, is the new sweep's now.
         """
         kept = tuple(_surrendering(sweep, now) for sweep in self.sweeps)
-        under_way = {part.name for sweep in kept for part in sweep.parts}
+        under_way = replace(self, sweeps=kept).open_names
         names = tuple(names)
         left = tuple(name for name in names if name in under_way)
         parts = tuple(Part(name) for name in names if name not in under_way)
@@ -187,10 +202,10 @@ class Sweeps:
         return tuple((sweep, part) for sweep in self.sweeps for part in sweep.parts if part.left_by >= LASTS)
 
     def with_run(self, began: datetime, name: str, now: datetime) -> Self:
-        """Return the sweeps with a run of an open part that begins now. What is not open stays away."""
+        """Return the sweeps with a run of an open part that begins now. What is not open, or must wait, stays."""
         sweep = self.of(began)
         part = sweep.part(name) if sweep else None
-        if sweep is None or part is None:
+        if sweep is None or part is None or not sweep.may_run(part):
             return self
         early = name == Job.CERTIFICATES and any(other.is_slice for other in sweep.parts)
         return self._with(sweep.with_part(replace(part, running=True, at=now, early=early)))
@@ -201,7 +216,7 @@ class Sweeps:
         part = sweep.part(ended.name) if sweep else None
         if sweep is None or part is None:
             return self
-        if ended.late and not part.runs:
+        if ended.late and ended.keeps and not part.runs:
             sweep = self._with_slices(sweep, ended.late)
         slices = any(other.is_slice for other in sweep.parts)
         waits = part.early or (part.name == Job.CERTIFICATES and slices)

@@ -139,8 +139,10 @@ def test_two_slices_of_one_subscription_read_each_app_once(install: Install, cap
         part = SweepMessage.parse(message.body).part
         if part not in set(Job) and not twice:
             twice.append(message)
+            before = len(watched.told("sweep.slice_read"))
             with leases.hold(f"sweep {part}"):
                 watched.deliver(message)
+            assert len(watched.told("sweep.slice_read")) == before, "the slice waits"
             queue.put(SWEEPS, message.body)
             continue
         watched.deliver(message)

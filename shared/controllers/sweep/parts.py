@@ -10,8 +10,11 @@ from shared.controllers.sweep.certificates import Judged, judge_certificates
 from shared.controllers.sweep.slices import keep_targets, read_slice
 from shared.domain.despite_storage import despite_storage
 from shared.domain.errors import LeaseBusy
+from shared.domain.findings import Finding
 from shared.domain.messages import SweepMessage
-from shared.domain.sweeps import Ended, Job, Sweep, Sweeps
+from shared.domain.reason import Reason
+from shared.domain.sweeps import MOST_RUNS, Ended, Job, Sweep, Sweeps
+from shared.loop.report import SWEEP
 from shared.loop.run import Run
 from shared.telemetry import event
 
@@ -66,11 +69,14 @@ def tell_over(run: Run, sweeps: Sweeps) -> None:
 def _done(run: Run, message: SweepMessage) -> Exception | None:
     """Do the part if it is open, and return the error with which it ended, or None."""
     if message.sweep is None:
-        return _tried(run, message.part, run.now())[1]
+        ended, error = _tried(run, message.part, run.now())
+        _report_unread(run, ended, Sweeps())
+        return error
     began, name = message.sweep, message.part
     _, sweeps = run.ports.sweeps.change(lambda known: known.with_run(began, name, run.now()))
     sweep = sweeps.of(began)
-    if sweep is None or sweep.part(name) is None:
+    part = sweep.part(name) if sweep is not None else None
+    if part is None or not part.running:
         _catch_up(run, sweeps, sweep)
         return None
     ended, error = _tried(run, name, began)
@@ -82,6 +88,7 @@ def _end(run: Run, began: datetime, ended: Ended) -> None:
     """Record the end of a part's run, and send the messages of the parts that are due now."""
     before, after = run.ports.sweeps.change(lambda known: known.with_end(began, ended, run.now()))
     was, sweep = before.of(began), after.of(began)
+    _report_unread(run, ended, after)
     if was is not None and sweep is not None:
         part = sweep.part(ended.name)
         goes_on = (part.name,) if part is not None and part.is_slice else ()
@@ -98,18 +105,39 @@ def _catch_up(run: Run, sweeps: Sweeps, sweep: Sweep | None) -> None:
 
 def _tried(run: Run, name: str, began: datetime) -> tuple[Ended, Exception | None]:
     """Do what a part is about, and return how it ended, with its error."""
+    if name not in JOBS and run.intent.subscriptions and name not in run.intent.subscriptions:
+        event("sweep.slice_refused", subscription=name)
+        return Ended(name), None
     try:
         if name not in JOBS:
             return Ended(name, goes_on=read_slice(run, began, name)), None
         result = JOBS[name](run)
         if not isinstance(result, Judged):
             return Ended(name), None
-        if has_slices := bool(result.late) and run.intent.settings_reread > timedelta(0):
+        keeps = run.intent.settings_reread > timedelta(0)
+        if result.late and keeps:
             keep_targets(run, began, result.targets)
     except Exception as error:  # noqa: BLE001 - the sweep goes on, and the caller raises it
         return Ended(name, failed=True), error
-    late = result.late if has_slices else ()
-    return Ended(name, judged=True, unseen=result.unseen, late=late), result.error
+    return Ended(name, judged=True, unseen=result.unseen, late=result.late, keeps=keeps), result.error
+
+
+def _report_unread(run: Run, ended: Ended, sweeps: Sweeps) -> None:
+    """Report each subscription that the judging had no time to read, unless a slice of any sweep is reading it.
+
+    A judging that reads the subscription in time closes the finding (shared/controllers/sweep/certificates.py).
+    """
+    if ended.keeps:
+        detail = f"{MOST_RUNS} runs of a sweep were too short for it"
+    else:
+        detail = "one run was too short for it, and CERTROLL_SETTINGS_REREAD is 0, so no other run can go on"
+    findings = tuple(
+        Finding(run.now(), SWEEP, f"subscription {subscription}", Reason.NOT_READ_IN_TIME, detail)
+        for subscription in ended.late
+        if subscription not in sweeps.open_names
+    )
+    if findings:
+        run.ports.findings.report(findings)
 
 
 def _tell(run: Run, sweep: Sweep) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +15,7 @@ from shared.controllers.sweep.controller import begin_sweep
 from shared.domain.deadline import TIME_BUDGET
 from shared.domain.errors import OutOfTime, StorageFailed, Unavailable
 from shared.domain.messages import SWEEPS, SweepMessage
-from shared.domain.sweeps import LOST_AFTER, Job, Unseen
+from shared.domain.sweeps import LOST_AFTER, MOST_RUNS, Job, Unseen
 from shared.loop.observe.targets import Targets
 from shared.loop.pool import Pool
 from shared.loop.run import Run
@@ -57,6 +57,7 @@ class Sweeping:
         self.done = list[str]()
         self.works: dict[str, Callable[[Run], object]] = {}
         self.errors = list[Exception]()
+        self.intent = APPLY
         monkeypatch.setattr(parts, "JOBS", {job: self._work(job) for job in Job})
         caplog.set_level("INFO", logger="certroll")
 
@@ -70,7 +71,9 @@ class Sweeping:
 
     def run(self) -> Run:
         """Return a run that starts now."""
-        return Run.start(ports_on(self.storage, self.clock, queue=self.queue, leases=self.leases), APPLY, self.pool)
+        return Run.start(
+            ports_on(self.storage, self.clock, queue=self.queue, leases=self.leases), self.intent, self.pool
+        )
 
     def begin(self) -> None:
         """Run the timer."""
@@ -288,3 +291,95 @@ def test_unreadable_record_is_replaced(sweeping: Sweeping) -> None:
         sweeping.deliver_all()
     assert sweeping.done == list(Job) * 4
     assert len(sweeping.told("sweep.record_unread")) == 4
+
+
+SUBSCRIPTIONS = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b")
+
+
+def slices(sweeping: Sweeping) -> list[str]:
+    """Return the slices whose messages wait on the queue."""
+    return [message.part for message, _ in sweeping.queue.sent if message.part in SUBSCRIPTIONS]
+
+
+def certificates(sweeping: Sweeping) -> str:
+    """Take the message of the judging from the queue, drop all others, and return its body."""
+    bodies = [message.body() for message, _ in sweeping.queue.sent if message.part == Job.CERTIFICATES]
+    sweeping.queue.sent.clear()
+    return bodies[0]
+
+
+def test_judging_with_an_error_and_no_time_is_not_repeated_before_its_slices(sweeping: Sweeping) -> None:
+    """A judging that met an error and ran out of time judges again after its slices, and not when its message returns.
+
+    Its function fails, so that people see the error, and the host delivers the message again.
+    """
+    late = judged(late=SUBSCRIPTIONS, error=Unavailable("vault kv-shop: 503"))
+    sweeping.works[Job.CERTIFICATES] = lambda _: late
+    sweeping.begin()
+    body = certificates(sweeping)
+    assert not sweeping.deliver(body)
+    assert sweeping.deliver(body)
+    assert sweeping.done.count(Job.CERTIFICATES) == 1
+    assert set(slices(sweeping)) == set(SUBSCRIPTIONS)
+
+
+def test_death_before_the_messages_of_slices_loses_no_slice(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a run dies after it recorded its slices and before it sent their messages, its own message sends them."""
+    sweeping.works[Job.CERTIFICATES] = lambda _: judged(late=SUBSCRIPTIONS)
+    sweeping.begin()
+    body = certificates(sweeping)
+
+    def die(*_: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping.queue, "send_sweep", die)
+        with pytest.raises(Died):
+            sweeping.deliver(body)
+    sweeping.leases.busy.clear()
+    assert slices(sweeping) == []
+    assert sweeping.deliver(body)
+    assert slices(sweeping) == list(SUBSCRIPTIONS)
+    assert sweeping.done.count(Job.CERTIFICATES) == 1
+
+
+def test_slice_outside_the_served_subscriptions_is_refused(sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certroll reads no subscription for a message that names one outside of CERTROLL_SUBSCRIPTIONS, and says so."""
+    read = list[str]()
+    monkeypatch.setattr(parts, "read_slice", lambda _run, _began, subscription: read.append(subscription))
+    monkeypatch.setattr(sweeping, "intent", replace(APPLY, subscriptions=SUBSCRIPTIONS[:1]))
+    for subscription in SUBSCRIPTIONS:
+        assert sweeping.deliver(SweepMessage(subscription, None).body())
+    assert read == [SUBSCRIPTIONS[0]]
+    assert [told["subscription"] for told in sweeping.told("sweep.slice_refused")] == [SUBSCRIPTIONS[1]]
+
+
+def test_subscription_that_no_slice_reads_is_reported_until_a_judging_reads_it(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the runs of a sweep had no time to read is a finding once no slice is at work on it any more."""
+    monkeypatch.setattr(parts, "read_slice", lambda *_: True)
+    sweeping.works[Job.CERTIFICATES] = lambda _: judged(late=SUBSCRIPTIONS[:1])
+    sweeping.begin()
+    reported = list[bool]()
+    while sweeping.queue.sent:
+        message, _ = sweeping.queue.sent.pop(0)
+        assert sweeping.deliver(message.body())
+        reported.append("NotReadInTime" in sweeping.open_reasons())
+    assert reported.index(True) > MOST_RUNS
+    assert reported[-1]
+    assert sweeping.told()
+
+
+def test_without_remembered_settings_what_is_late_is_reported_at_once(
+    sweeping: Sweeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With CERTROLL_SETTINGS_REREAD 0 no slice reads on, so the first judging reports what it had no time for."""
+    monkeypatch.setattr(sweeping, "intent", replace(APPLY, settings_reread=timedelta(0)))
+    sweeping.works[Job.CERTIFICATES] = lambda _: judged(late=SUBSCRIPTIONS[:1])
+    sweeping.begin()
+    sweeping.deliver_all()
+    assert slices(sweeping) == []
+    assert sweeping.open_reasons() == ["NotReadInTime"]
