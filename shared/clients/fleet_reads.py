@@ -40,14 +40,16 @@ class MemoryReads:
     def once(self, what: str, subject: object, read: Callable[[], Value]) -> Value:
         """Return what another run has read, or read it. Raise the error of a failed read, which nobody else gets.
 
-        If another run reads the same at this moment, wait for the end of its read.
+        If another run reads the same at this moment, wait for the end of its read, for `YOUNG` at most: that run may
+        repeat its read until its own time is over.
         """
         own = _Read()
         with self._lock:
             known = self._read.setdefault((what, subject), own)
         if known is own:
             return self._filled(own, what, subject, read)
-        while not known.ended:
+        until = self._clock.now() + YOUNG
+        while not known.ended and self._clock.now() < until:
             self._clock.sleep(POLL_SECONDS)
         found: tuple[Value, ...] = known.found
         return found[0] if found else read()

@@ -231,3 +231,18 @@ def test_vaults_are_asked_once_however_many_subscriptions_there_are(install: Ins
         installation.sweep_everything()
         counts.append(vault_requests(world))
     assert counts[0] == counts[1] > 0
+
+
+def test_subscription_that_stays_too_slow_stays_one_finding(install: Install, caplog: pytest.LogCaptureFixture) -> None:
+    """What no run has the time to read is one finding until a sweep reads it, also while each sweep is late again."""
+    town = slow_street(40)
+    watched = Watched(install(town.world, settings_reread=timedelta(0)), caplog)
+    for _ in range(2):
+        watched.sweep()
+        watched.installation.clock.set(watched.installation.clock.now() + HOUR)
+    (row,) = [row for row in watched.installation.rows("certrollfindings") if row.get("reason") == "NotReadInTime"]
+    assert row["state"] == "open"
+    assert watched.told("finding.closed") == []
+    town.world.faults.clear()
+    watched.sweep()
+    assert "NotReadInTime" not in [reason for _, reason in watched.installation.open_findings()]

@@ -32,6 +32,9 @@ SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
 A PUT without a switch turns that switch off, and the SDK has no field for the switch.
 """
 
+FIRST_YEAR, LAST_YEAR = 2008, 9999
+"""The years in which a site may have changed: Azure was announced in 2008."""
+
 _PLAN_ID = re.compile(
     r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Web/serverfarms/([^/]+)", re.IGNORECASE
 )
@@ -119,6 +122,16 @@ def _is_self_signed(properties: Json) -> bool:
     return isinstance(issuer, str) and bool(issuer.strip()) and issuer.strip().lower() in own
 
 
+def _changed_at(found: object) -> datetime | None:
+    """Return when a site last changed, or None for a time that no site can have.
+
+    .NET writes the year 1 for a time that nobody set, and 9999 for its largest. Such a time never moves, so it says
+    nothing about later changes.
+    """
+    moment = _moment(found)
+    return moment if moment is not None and FIRST_YEAR <= moment.year < LAST_YEAR else None
+
+
 def _moment(found: object) -> datetime | None:
     """Return the date and time that Azure shows, or None for a missing or unreadable one, which blocks no decision.
 
@@ -154,7 +167,7 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         environment=_environment(properties),
         windows_code=_is_windows_code(wire, properties),
         silos=bool(properties.get("silos")),
-        modified=_moment(properties.get("lastModifiedTimeUtc")),
+        modified=_changed_at(properties.get("lastModifiedTimeUtc")),
     )
     states = properties.get("hostNameSslStates")
     if states is None:

@@ -50,8 +50,9 @@ class TableSettingsMemory:
 
 
 def _is_later(row: Entity) -> bool:
-    """Return True if another release than this wrote the row."""
-    return bool(row.get("v", VERSION) != VERSION)
+    """Return True if a later release than this wrote the row. What an earlier one or a person wrote is replaced."""
+    version = row.get("v")
+    return isinstance(version, int) and version > VERSION
 
 
 def memory_in(row: Entity) -> Memory:

@@ -118,7 +118,7 @@ def _observed(run: Run, lineage: Lineage, rollout: Rollout, now: datetime, sight
         now,
         Targets.of((lineage,), limited=run.intent.ase_max_unavailable is not None),
         run.intent.settings_reread,
-        reads=sight.look(),
+        reads=sight.look(rollout),
         rebound=sight.rebound(rollout),
     )
 

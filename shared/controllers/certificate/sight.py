@@ -23,10 +23,14 @@ class Sight:
     shared: bool = False
     """True if the latest inspection of the run used what other runs have read."""
 
-    def look(self) -> SharedReads:
-        """Return what the next inspection may use: nothing from before the run was asked for."""
+    def look(self, rollout: Rollout) -> SharedReads:
+        """Return what the next inspection may use: nothing from before the run was asked for.
+
+        The lists of others may be older than the journal. A run whose journal knows sites or apps of the version looks
+        for itself, or a site that serves the version already would wait for it again.
+        """
         mark, self.mark = self.mark, None
-        known = None if mark is None else self.fleet_reads.since(mark)
+        known = None if mark is None or rollout.records or rollout.rolls else self.fleet_reads.since(mark)
         self.shared = known is not None
         return known or self.fleet_reads.begin()
 

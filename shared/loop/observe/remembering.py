@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from shared.domain.errors import StorageFailed
+from shared.domain.errors import OutOfTime, StorageFailed
 from shared.domain.fleet.app_settings import SiteSettings
 from shared.domain.fleet.settings_memory import Memory, memory_of, must_read, remembered
 from shared.domain.fleet.sites import Site
@@ -110,9 +110,12 @@ class Remembering:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Go on without the memory if the storage account fails, and log the error."""
+        """Go on without the memory if the storage account fails or the time is over, and log the error.
+
+        What ends the inspection itself is worth more to the caller than what its memory meets at the end.
+        """
         try:
             yield
-        except StorageFailed as error:
+        except (StorageFailed, OutOfTime) as error:
             self._has_failed = True
             event("settings_memory.failed", detail=str(error))

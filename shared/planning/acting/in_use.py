@@ -39,7 +39,8 @@ def uncompared(snapshot: Snapshot) -> tuple[CertificateVersion, ...]:
     named = {thumbprint for settings in fleet.settings for thumbprint in settings.named}
     held = {thumbprint for _, thumbprint in snapshot.held or ()}
     used = shown | named | held | {version.thumbprint for version in lineage.replaced}
-    active = {reference.active for settings in fleet.settings for reference in settings.vault_references}
+    references = (reference for settings in fleet.settings for reference in settings.vault_references)
+    active = {reference.active for reference in references if reference.ref == lineage.ref}
     return tuple(
         version
         for version in lineage.versions

@@ -91,3 +91,15 @@ def test_read_under_way_is_waited_for(fails: bool) -> None:  # noqa: FBT001
     asked.wait()
     assert reads.once("sites", "a", lambda: "own") == ("own" if fails else "of the other run")
     assert failed == ([True] if fails else [])
+
+
+def test_read_that_does_not_end_keeps_nobody_waiting() -> None:
+    """Who waits for the read of another run reads for itself after a minute, because that run may repeat for long."""
+    clock = ManualClock()
+    reads, began = ProcessReads(clock).begin(), clock.now()
+
+    def waits_for_itself() -> str:
+        return reads.once("sites", "a", lambda: "found")
+
+    assert reads.once("sites", "a", waits_for_itself) == "found"
+    assert YOUNG <= clock.now() - began < YOUNG + timedelta(seconds=2 * POLL_SECONDS)

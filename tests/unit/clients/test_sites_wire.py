@@ -66,3 +66,12 @@ def test_a_site_without_a_list_of_host_names_is_unreadable(shown: dict[str, obje
     (spot,) = found.blind_spots
     assert (spot.subject, spot.detail) == (PATH, "it cannot be read: Azure does not list its host names")
     assert spot.webspace == Webspace.parse(SUBSCRIPTION, "rg-WestEuropewebspace")
+
+
+@pytest.mark.parametrize("never", ["0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999"])
+def test_time_that_nobody_set_says_nothing_about_changes(never: str) -> None:
+    """A site that shows .NET's smallest or largest time shows no moment, so Certroll reads its settings each time."""
+    properties = {"hostNameSslStates": [], "lastModifiedTimeUtc": never}
+    assert read_site({"id": PATH, "properties": properties})[0].modified is None
+    shown = read_site({"id": PATH, "properties": {**properties, "lastModifiedTimeUtc": "2026-11-04T09:00:00"}})[0]
+    assert shown.modified is not None

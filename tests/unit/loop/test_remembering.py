@@ -11,6 +11,7 @@ from shared.clients.storage.settings_memory import SETTINGS
 from shared.domain.errors import OutOfTime, StorageFailed, Unavailable
 from shared.domain.fleet.app_settings import LOAD_LIST, AppSettings, SiteSettings
 from shared.domain.fleet.settings_memory import Memory
+from shared.domain.fleet.settings_reading import read_settings
 from shared.domain.fleet.sites import Site
 from shared.domain.names import SiteRef
 from shared.loop.observe.remembering import BATCH, MOST_FORGOTTEN, Remembering
@@ -42,8 +43,9 @@ class Azure:
 class FailingMemory:
     """A memory whose storage fails, and which counts the calls."""
 
-    def __init__(self, *failing: str) -> None:
+    def __init__(self, *failing: str, error: Exception | None = None) -> None:
         self.failing = failing
+        self.error = error or StorageFailed("table certrollsettings: 503")
         self.calls: list[str] = []
 
     def of(self, _: str) -> Mapping[str, Memory]:
@@ -62,7 +64,7 @@ class FailingMemory:
     def _call(self, name: str) -> None:
         self.calls.append(name)
         if name in self.failing:
-            raise StorageFailed("table certrollsettings: 503")
+            raise self.error
 
 
 @pytest.fixture
@@ -237,3 +239,27 @@ def test_slots_are_forgotten_only_with_their_own_site(pool: Pool) -> None:
     remembering.recall((production,))
     remembering.forget_gone([production.ref], [], set())
     assert len(tables.all(SETTINGS)) == 2
+
+
+def test_error_of_the_inspection_is_not_replaced_by_one_of_its_memory() -> None:
+    """If the memory has no time left at the end, the caller still gets what ended the inspection."""
+    remembering = Remembering(FailingMemory("put", error=OutOfTime("no time for a row")), NOW, DAY)
+    (seen,) = apps(1)
+    remembering.note(seen, read_settings(Azure().settings(seen.ref)))
+    with pytest.raises(Unavailable, match="sites"), remembering.saving():
+        raise Unavailable("sites: 503")
+
+
+def test_memory_of_an_earlier_release_is_replaced_and_of_a_later_one_is_not() -> None:
+    """A row of an earlier release is written again, or its app's settings would be read each hour for ever."""
+    (seen,) = apps(1)
+    memory = Memory(seen.ref.resource_id, NOW, NOW, "{}")
+    for version, text in ((0, "{}"), (2, "old")):
+        tables, remembered = stored()
+        remembered.put(SUBSCRIPTION, [replace(memory, text="old")])
+        row = {**tables.all(SETTINGS)[0], "v": version}
+        tables.write(SETTINGS, [row])
+        journal = journal_ports(tables, ManualClock())["settings_memory"]
+        journal.of(SUBSCRIPTION)
+        journal.put(SUBSCRIPTION, [memory])
+        assert tables.all(SETTINGS)[0]["settings_0"] == text

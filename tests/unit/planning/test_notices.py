@@ -193,6 +193,14 @@ def test_what_is_in_use_is_compared_before_the_vaults_version_before() -> None:
             id="an app names it, or follows the vault to it",
         ),
         pytest.param(
+            snapshot(
+                lineage=lineage(version(), old_version(), old_version("v0", OLDER)),
+                settings=(named(NEW, led=(VaultReference("K", replace(REF, name="other"), None, "v0"),)),),
+            ),
+            ("v1",),
+            id="an app follows another vault object to a version of the same id",
+        ),
+        pytest.param(
             snapshot(lineage=lineage(replace(version("v3", NEWER), facts=None), version(), old_version(), current=1)),
             ("v1",),
             id="a newer version that is not in use",
