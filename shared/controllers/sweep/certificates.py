@@ -1,8 +1,7 @@
 """Observe the fleet once, and put each vault certificate that has work on the queue `certificates`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
 
 from shared.controllers.sweep.closing import close_gone, close_left
@@ -21,7 +20,7 @@ from shared.controllers.sweep.references import report_references
 from shared.controllers.sweep.slices import observe
 from shared.controllers.sweep.use import Use
 from shared.domain.errors import AzureError, Denied, OutOfTime
-from shared.domain.findings import Finding, OpenFinding
+from shared.domain.findings import Finding
 from shared.domain.fleet.districts import Districts
 from shared.domain.fleet.fleet import Fleet
 from shared.domain.fleet.settings_memory import recalled
@@ -87,24 +86,15 @@ def judge_certificates(run: Run) -> Judged:
     begun, unsent = queue_begun(run, frozenset(map(str, inspections)))
     report_references(run.ports.findings, fleet, lineages)
     log_ends(fleet, inspections)
-    late = tuple(sorted({spot.subscription for spot in fleet.blind_spots if spot.is_late}))
-    run.ports.findings.close(SWEEP, run.now(), _gone_from_sweep(fleet, began, vaults - listed, late))
+    run.ports.findings.close(SWEEP, run.now(), unseen_by_sweep(fleet, began, unasked=vaults - listed))
     idle = scopes - set(map(str, (*inspections, *begun)))
     unclosed = close_gone(run, idle, listed, began) + close_left(run, idle, environment_records, began)
     errors, busy = [*errors, *unsent, *unclosed], busy + begun
     event("sweep.judged", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
     errors += [inspection.error for inspection in judged.values() if inspection.error]
     error = ExceptionGroup("Certroll could not inspect every vault certificate", errors) if errors else None
+    late = tuple(sorted({spot.subscription for spot in fleet.blind_spots if spot.is_late}))
     return Judged(busy, _unseen(fleet, vaults - listed, judged), error, targets, late)
-
-
-def _gone_from_sweep(
-    fleet: Fleet, began: datetime, unasked: Iterable[VaultName], late: Iterable[str]
-) -> Callable[[OpenFinding], bool]:
-    """Return a function that returns True for what the sweep has not seen again. What is late again is not over."""
-    is_gone = unseen_by_sweep(fleet, began, unasked=frozenset(unasked))
-    unread = {f"subscription {subscription}" for subscription in late}
-    return lambda found: is_gone(found) and not (found.reason == Reason.NOT_READ_IN_TIME and found.subject in unread)
 
 
 def _unseen(fleet: Fleet, unlisted: Iterable[VaultName], judged: Mapping[VaultCertificateRef, Inspection]) -> Unseen:
