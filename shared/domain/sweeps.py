@@ -157,8 +157,8 @@ class Ended:
     """True if the part has work for another run."""
     late: tuple[str, ...] = ()
     """The subscriptions that the judging of the certificates had no time to read."""
-    keeps: bool = True
-    """True if Certroll remembers what slices read, so that slices are of use."""
+    forgetful: bool = False
+    """True if Certroll remembers nothing of what slices read, so that slices are of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class Sweeps:
         part = sweep.part(ended.name) if sweep else None
         if sweep is None or part is None:
             return self
-        if ended.late and ended.keeps and not part.runs:
+        if ended.late and not ended.forgetful and not part.runs:
             sweep = self._with_slices(sweep, ended.late)
         slices = any(other.is_slice for other in sweep.parts)
         waits = part.early or (part.name == Job.CERTIFICATES and slices)

@@ -114,12 +114,12 @@ def _tried(run: Run, name: str, began: datetime) -> tuple[Ended, Exception | Non
         result = JOBS[name](run)
         if not isinstance(result, Judged):
             return Ended(name), None
-        keeps = run.intent.settings_reread > timedelta(0)
-        if result.late and keeps:
+        forgetful = run.intent.settings_reread <= timedelta(0)
+        if result.late and not forgetful:
             keep_targets(run, began, result.targets)
     except Exception as error:  # noqa: BLE001 - the sweep goes on, and the caller raises it
         return Ended(name, failed=True), error
-    return Ended(name, judged=True, unseen=result.unseen, late=result.late, keeps=keeps), result.error
+    return Ended(name, judged=True, unseen=result.unseen, late=result.late, forgetful=forgetful), result.error
 
 
 def _report_unread(run: Run, ended: Ended, sweeps: Sweeps) -> None:
@@ -127,9 +127,8 @@ def _report_unread(run: Run, ended: Ended, sweeps: Sweeps) -> None:
 
     A judging that reads the subscription in time closes the finding (shared/controllers/sweep/certificates.py).
     """
-    if ended.keeps:
-        detail = f"{MOST_RUNS} runs of a sweep were too short for it"
-    else:
+    detail = f"{MOST_RUNS} runs of a sweep were too short for it"
+    if ended.forgetful:
         detail = "one run was too short for it, and CERTROLL_SETTINGS_REREAD is 0, so no other run can go on"
     findings = tuple(
         Finding(run.now(), SWEEP, f"subscription {subscription}", Reason.NOT_READ_IN_TIME, detail)
