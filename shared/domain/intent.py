@@ -75,6 +75,8 @@ class Intent:
     """How many superseded certificates in App Service Certroll deletes in one run for a vault certificate."""
     settings_reread: timedelta = timedelta(hours=24)
     """How old a memory of an app's settings may be. With 0 Certroll reads the settings at each inspection."""
+    no_waive: frozenset[str] = frozenset()
+    """The compliance rules whose waivers do not count, or `ALL`."""
     order_actions: bool = False
     """True if Certroll may renew and reissue purchased certificates, which costs money."""
     app_service: Principal = field(default_factory=app_service)

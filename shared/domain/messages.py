@@ -26,6 +26,8 @@ from shared.domain.sweeps import Job
 
 VERSION = 1
 """The version of the message format."""
+COMPLIANCE: Final = "compliance"
+"""The part of the messages by which the compliance sweep goes on. It is no part of the hourly sweep."""
 MOST_WAITS = 20
 """How often in a row a message may wait."""
 _LONGEST_BODY = 4096
@@ -237,7 +239,7 @@ class SweepMessage:
     """A queue message that starts a run for one part of a sweep."""
 
     part: str
-    """One of `Job`, or the id of a subscription."""
+    """One of `Job`, the id of a subscription, or COMPLIANCE."""
     sweep: datetime | None
     """When the sweep began, or None for a part that an operator asks for outside of any sweep."""
 
@@ -249,8 +251,8 @@ class SweepMessage:
         """
         fields = _fields(body, frozenset({"v", "part"}), frozenset({"sweep"}))
         part, sweep = _text(fields, "part"), _moment(fields, "sweep")
-        with _refusing(f"part is neither one of {', '.join(Job)} nor the id of a subscription"):
-            return cls(part if part in set(Job) else parse_subscription(part), sweep)
+        with _refusing(f"part is neither one of {', '.join((*Job, COMPLIANCE))} nor the id of a subscription"):
+            return cls(part if part in {*Job, COMPLIANCE} else parse_subscription(part), sweep)
 
     def body(self) -> str:
         """Return the JSON body."""

@@ -200,6 +200,24 @@ UPLOAD_AGAIN = Tag(
     "Certroll uploads the current version once more, and renews its bindings, "
     "if an App Service Environment has an early upload of it.",
 )
+WAIVE = Tag(
+    "certroll-waive",
+    _SITES | _VAULT | {Carrier.ENVIRONMENT, Carrier.UPLOAD},
+    Kind.TEXT,
+    "rule day reason",
+    "The compliance sweep shows the findings of the rule for this resource as waived until the end of the day. "
+    "A waiver lasts 366 days at most. More waivers go into `certroll-waive-2` and so on. "
+    "`CERTROLL_NO_WAIVE` names rules whose waivers do not count.",
+    per_slot=True,
+)
+CLIENT_CERTS = Tag(
+    "certroll-client-certs",
+    _SITES,
+    Kind.TEXT,
+    "required, optional or off",
+    "What the owner of the site wants of inbound client certificates. The compliance sweep reports a site that App "
+    "Service treats otherwise. Certroll changes nothing.",
+)
 LINEAGE = Tag(
     "certroll-lineage",
     frozenset({Carrier.UPLOAD}),
@@ -224,6 +242,8 @@ TAGS = (
     UPLOAD_AGAIN,
     REISSUE,
     ASKED_BY,
+    WAIVE,
+    CLIENT_CERTS,
     LINEAGE,
 )
 _WANTED = tuple(tag.name for tag in TAGS if tag.makes_wanted)

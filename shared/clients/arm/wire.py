@@ -32,6 +32,20 @@ SWITCHES = (LOADING, "enableKeyVaultAccessUsingMSI")
 A PUT without a switch turns that switch off, and the SDK has no field for the switch.
 """
 
+SHOWN_OF_SITE = (
+    "clientCertEnabled",
+    "clientCertMode",
+    "clientCertExclusionPaths",
+    "httpsOnly",
+    "endToEndEncryptionEnabled",
+    "publicNetworkAccess",
+    "customDomainVerificationId",
+    "sku",
+)
+"""The properties of a site that compliance rules judge. What lists show of a site's configuration is wrong, so it
+is not among them (azure-sdk-for-js #26876, azure-powershell #28005)."""
+SHOWN_OF_CERTIFICATE = ("issueDate", "expirationDate", "issuer", "subjectName", "canonicalName", "keyVaultSecretStatus")
+"""The properties of a certificate that compliance rules judge."""
 FIRST_YEAR, LAST_YEAR = 2008, 9999
 """The years in which a site may have changed: Azure was announced in 2008."""
 
@@ -107,7 +121,13 @@ def read_certificate(wire: Json, webspace: Webspace | None = None) -> WebspaceCe
         issuer=text_of(properties, "issuer"),
         in_environment=bool(properties.get("hostingEnvironmentProfile")),
         self_signed=_is_self_signed(properties),
+        shown=_shown(properties, SHOWN_OF_CERTIFICATE),
     )
+
+
+def _shown(properties: Json, names: tuple[str, ...]) -> dict[str, object]:
+    """Return the properties of the names that Azure's answer has, as they came."""
+    return {name: properties[name] for name in names if name in properties}
 
 
 def _is_self_signed(properties: Json) -> bool:
@@ -167,6 +187,7 @@ def read_site(wire: Json) -> tuple[Site, tuple[Binding, ...]]:
         environment=_environment(properties),
         windows_code=_is_windows_code(wire, properties),
         silos=bool(properties.get("silos")),
+        shown={**_shown(properties, SHOWN_OF_SITE), "kind": wire.get("kind")},
         modified=_changed_at(properties.get("lastModifiedTimeUtc")),
     )
     states = properties.get("hostNameSslStates")

@@ -24,6 +24,7 @@ from shared.clients.reading import readable, readable_secret, texts_of
 from shared.clients.retrying import SDK_OPTIONS, Retrying
 from shared.clients.vault.pfx import build_pfx
 from shared.clients.vault.secrets import LIST_REMEDY, Leaves, SecretLineages, kind_of, may_hold_certificate, read_secret
+from shared.clients.vault.shown_policy import shown_policy
 from shared.clients.vault.unread import Unread
 from shared.clients.vault.version_keys import Known, VersionKeys
 from shared.clients.vault.x509_facts import read_facts
@@ -264,7 +265,7 @@ class KeyVault:
             changed = current.version != newest or _is_newer(latest.policy, current)
             key = self._keys.of(ref, current, following, changed=changed)
         seen = Lineage(ref, judged, current, refusal, tags, inherited, key, following)
-        return replace(seen, unreadable=tuple(unread.spots))
+        return replace(seen, unreadable=tuple(unread.spots), policy=shown_policy(latest.policy, latest.properties))
 
 
 def _listed_versions(

@@ -1,7 +1,7 @@
 """The class `Lineage` lists all versions of one vault certificate, and says which version is current."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -53,6 +53,8 @@ class Lineage:
     """How many versions of a secret are disabled and have a thumbprint that Certroll does not know."""
     unreadable: tuple[BlindSpot, ...] = ()
     """The entries in the list of versions that Certroll could not read."""
+    policy: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """What compliance rules judge of the policy, in the words of Key Vault's REST API, empty for a plain secret."""
 
     def is_stale(self, thumbprint: Thumbprint | None) -> bool:
         """Return True if only versions older than the vault certificate's current version have the thumbprint.

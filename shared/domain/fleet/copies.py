@@ -1,5 +1,6 @@
 """The certificates in App Service: those of a webspace or a site, and the roots of an environment."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,6 +47,8 @@ class WebspaceCertificate:
     """True if App Service shows the certificate's own name as its issuer."""
     projected: bool = field(default=False, compare=False)
     """True if Azure does not have the certificate yet, because it is the result of a planned step."""
+    shown: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """What compliance rules judge, under Azure's names (`SHOWN_OF_CERTIFICATE` in shared/clients/arm/wire.py)."""
 
     @property
     def site(self) -> SiteRef | None:

@@ -47,6 +47,10 @@ class ServedCertificate:
     not_after: datetime | None = None
     """The end of the served certificate, None if the handshake failed."""
     detail: str = ""
+    thumbprint: Thumbprint | None = None
+    """The thumbprint of the served certificate, None if the handshake failed."""
+    issuer: str = ""
+    """The name of the served certificate's issuer, for people."""
 
     @property
     def covered(self) -> bool:

@@ -1,6 +1,7 @@
 """Sites and slots, the App Service plans that they run on, and App Service Environments."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.domain.letter_case import lower_case
@@ -59,6 +60,8 @@ class Site:
     """True if Azure shows that the site also runs in other regions (Microsoft.Web 2026-06-01, silos)."""
     modified: datetime | None = None
     """The last change of the site or of its settings (`lastModifiedTimeUtc`), None if Azure does not show it."""
+    shown: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """What compliance rules judge, under Azure's names (`SHOWN_OF_SITE` in shared/clients/arm/wire.py)."""
 
     @property
     def supports_root_list(self) -> bool:
@@ -88,3 +91,5 @@ class Environment:
     internal: bool
     """True if clients reach the apps only from inside the network of the environment (ILB)."""
     tags: Tags = ()
+    shown: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """What compliance rules judge, under Azure's names."""

@@ -9,8 +9,8 @@ The sources are the Azure docs "Azure built-in roles for Security" (data actions
 (application ids and rights of App Service) and "Key Vault firewall" (trusted services).
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from itertools import chain
 
@@ -155,6 +155,8 @@ class VaultSettings:
     """True if the firewall of the vault accepts trusted Microsoft services."""
     not_read: str = ""
     """The error with which Certroll failed to read the role assignments."""
+    shown: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    """What compliance rules judge, under Azure's names (`SHOWN_OF_VAULT` in shared/clients/arm/vault_rights.py)."""
 
 
 class AccessVerdict(StrEnum):

@@ -12,6 +12,7 @@ class RecordKind(StrEnum):
     CNAME = "CNAME"
     CAA = "CAA"
     SOA = "SOA"
+    TXT = "TXT"
 
 
 class Seen(StrEnum):

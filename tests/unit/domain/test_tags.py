@@ -33,10 +33,10 @@ def test_tags_of_others_are_not_ours() -> None:
 
 @pytest.mark.parametrize("tag", [tag for tag in TAGS if Carrier.SLOT in tag.carriers], ids=str)
 def test_slot_has_its_sites_tag_unless_the_tag_is_per_slot(tag: Tag) -> None:
-    """A slot inherits the tags of its site except `certroll-group`, because a slot does not replace its site."""
+    """A slot inherits the tags of its site except those about the slot alone: its group, and what its owner waives."""
     staging = site(slot="staging")
     seen = Fleet(NOW, (site(tags=((tag.name, "x"),)), staging))
-    assert seen.tag(staging.ref, tag) == (None if tag.name == "certroll-group" else "x")
+    assert seen.tag(staging.ref, tag) == (None if tag.name in {"certroll-group", "certroll-waive"} else "x")
 
 
 def test_opt_out_is_read_wherever_it_is_set() -> None:

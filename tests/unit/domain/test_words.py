@@ -71,7 +71,7 @@ def test_word_for_what_was_not_asked_is_empty() -> None:
             ),
         ),
         (VaultRight, "secrets/get secrets/list secrets/set secrets/delete certificates/get certificates/list"),
-        (RecordKind, "A CNAME CAA SOA"),
+        (RecordKind, "A CNAME CAA SOA TXT"),
     ],
 )
 def test_words_of_azure_and_dns(words: type[StrEnum], expected: str) -> None:

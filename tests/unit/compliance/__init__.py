@@ -1,0 +1,1 @@
+"""Compliance rules, each over worlds in good order with one difference."""
