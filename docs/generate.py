@@ -7,25 +7,32 @@ A generated part stands between two comments such as the following, and people w
 
 The generated part `index` is a table of all reasons. The part `head` is the first line below the heading of a reason.
 The parts `tags`, `times` and `api_versions` are tables of all tags, times and API versions. The parts `figures` and
-`bars` are the tables of the bench, from the kept figures. This module reads times
-from the source text, because the string below a constant explains its value.
+`bars` are the tables of the bench, from the kept figures. The parts `rules` and `compliance` are a table and a section
+for each compliance rule. This module reads times from the source text, because the string below a constant explains its
+value.
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from textwrap import wrap
 from typing import NamedTuple
 
 from bench.report import bars_table, figures_table, read
+from shared.compliance.rule import AnyRule, Citation, Example
+from shared.compliance.rules import RULES
 from shared.domain.api_versions import API_VERSIONS, ApiVersion
 from shared.domain.reason import Reason
 from shared.domain.tags import TAGS, Carrier, Tag
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+LINE = 120
+"""The most characters of a line of a page."""
 UNITS = {
     "d": timedelta(days=1),
     "h": timedelta(hours=1),
@@ -60,6 +67,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         "api_versions": api_versions_table(),
         "figures": figures_table(read()),
         "bars": bars_table(read()),
+        "rules": rules_index(),
+        "compliance": "\n".join(map(rule_section, RULES)),
     }
     for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
@@ -68,19 +77,19 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def filled(text: str, tables: Mapping[str, str]) -> str:
-    """Return the text of a page with every generated part up to date."""
-    return "".join(_section(section, tables) for section in _HEADING.split(text))
+    """Return the text of a page with every generated part up to date.
 
-
-def _section(section: str, tables: Mapping[str, str]) -> str:
-    """Return a section of a page with its generated parts up to date.
-
-    The part `head` describes the reason that the section's heading names.
+    The part `head` describes the reason that the heading above it names. Any other part may have headings of its own.
     """
+    whole = _PART.sub(lambda match: match[1] + tables.get(match[2], match[0].removeprefix(match[1])), text)
+    return "".join(map(_section, _HEADING.split(whole)))
+
+
+def _section(section: str) -> str:
+    """Return a section of a page with the head of the reason that its heading names."""
     heading = section.partition("\n")[0].lstrip("# ")
     head = "".join(head_of(reason) for reason in Reason if reason == heading)
-    parts = {**tables, "head": head}
-    return _PART.sub(lambda match: match[1] + parts[match[2]], section)
+    return _PART.sub(lambda match: match[1] + head if match[2] == "head" else match[0], section)
 
 
 # ------------------------------------------------------------------------------------------------------------ reasons
@@ -104,6 +113,59 @@ def _shows(reason: Reason) -> str:
 
 def _person(reason: Reason) -> str:
     return "no" if not reason.needs_person else f"yes, severity {reason.severity}"
+
+
+# -------------------------------------------------------------------------------------------------- compliance rules
+
+
+def rules_index() -> str:
+    """Return a table with a row for each compliance rule."""
+    rows = (
+        f"| [{rule.id}](#{rule.id.lower()}-{rule.name.lower()}) | {rule.title} | {rule.severity} |" for rule in RULES
+    )
+    return _table(("rule", "finding", "severity"), rows)
+
+
+def rule_section(rule: AnyRule) -> str:
+    """Return the section of a compliance rule: what it says, why, from which facts, and two examples as data."""
+    sources = ", ".join(sorted(rule.needs))
+    facts = (
+        f"{rule.title}. {rule.why}",
+        f"Severity {rule.severity}. Certroll reads: {sources}. Mended by: {rule.fix}.",
+        rule.silent,
+        f"Sources: {'; '.join(map(_cited, rule.citations))}.",
+    )
+    text = "\n\n".join(_wrapped(fact) for fact in facts if fact)
+    examples = "".join(map(_example, rule.examples[:2]))
+    return f"### {rule.id} {rule.name}\n\n{text}\n\n{_remedy(rule)}\n{examples}"
+
+
+def _wrapped(text: str) -> str:
+    """Return a text in lines that fit."""
+    return "\n".join(wrap(text, LINE, break_long_words=False, break_on_hyphens=False))
+
+
+def _cited(citation: Citation) -> str:
+    return f"[{citation.text}]({citation.url})" if citation.url else citation.text
+
+
+def _remedy(rule: AnyRule) -> str:
+    """Return the command or the sentence that mends a finding. A command may be longer than a line."""
+    if not rule.remedy.startswith("az "):
+        return f"{_wrapped(rule.remedy)}\n"
+    return (
+        "```sh\n"
+        + " \\\n  ".join(wrap(rule.remedy, LINE - 4, break_long_words=False, break_on_hyphens=False))
+        + "\n```\n"
+    )
+
+
+def _example(example: Example) -> str:
+    """Return an example as a sentence, and what it changes in a world in good order as JSON."""
+    if not example.world:
+        return ""
+    world = json.dumps(example.world, indent=1, ensure_ascii=False)
+    return f"\n{_wrapped(f'If {example.title}, the result is `{example.status}`:')}\n\n```json\n{world}\n```\n"
 
 
 # --------------------------------------------------------------------------------------------------------------- tags

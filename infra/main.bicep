@@ -196,6 +196,12 @@ param registrationObjectId string = ''
 @description('When the sweep runs. With a bad value, the sweep runs hourly, and Certroll reports SettingIgnored each hour.')
 param sweepSchedule string = ''
 
+@description('When the compliance sweep runs. With a bad value, it runs daily at 05:30 UTC, and Certroll reports SettingIgnored each hour.')
+param complianceSchedule string = ''
+
+@description('Compliance rules whose waivers do not count, such as CRT102,CRT402, or all.')
+param noWaive string = ''
+
 // ------------------------------------------------------------------------------------------------------------- types
 
 type vaultType = {
@@ -275,6 +281,8 @@ var operatorSettings = toObject(
       CERTROLL_APP_SERVICE_OBJECT_ID: appServiceObjectId
       CERTROLL_REGISTRATION_OBJECT_ID: registrationObjectId
       CERTROLL_SWEEP_SCHEDULE: sweepSchedule
+      CERTROLL_COMPLIANCE_SCHEDULE: complianceSchedule
+      CERTROLL_NO_WAIVE: noWaive
     }),
     setting => !empty(setting.value)
   ),

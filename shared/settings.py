@@ -4,7 +4,6 @@ A missing or bad setting does not stop Azure from indexing the functions. Instea
 """
 
 import os
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, TypeVar
@@ -13,26 +12,22 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.compliance.engine import ALL
+from shared.compliance.rules import RULES
 from shared.domain.certificates.pfx import PfxEncryption
 from shared.domain.endpoints import CloudName, DnsServer, StorageAddress, parse_connection_string
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.vault_access import app_service, registration
 from shared.domain.freeze import Freeze
 from shared.domain.intent import Intent, Mode, Scope
-from shared.domain.letter_case import lower_case
+from shared.domain.letter_case import lower_case, upper_case
 from shared.domain.names import InvalidNameError, VaultName, parse_subscription, parse_vault_name
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.setting_values import parse_duration, parse_object_id, parse_switch
 from shared.domain.spelling import SETTINGS_BEGIN, unknown_settings
+from shared.schedules import SCHEDULES, Schedule, unresolved
 
-HOURLY = "0 0 * * * *"
-"""The NCRONTAB schedule of the sweep if no schedule is set."""
-SCHEDULE, SCHEDULE_FIELDS = "CERTROLL_SWEEP_SCHEDULE", 6
-_NCRONTAB = re.compile(r"[\d*/,\s-]+")
-_CALENDAR_NAMES = re.compile(r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b")
-_REFERENCE = re.compile(r"@Microsoft\.(KeyVault|AppConfiguration)\(", re.IGNORECASE)
-_SOURCES = {"keyvault": "Key Vault", "appconfiguration": "App Configuration"}
 STORAGE_SUFFIXES = {CloudName.PUBLIC: "windows.net", CloudName.US_GOVERNMENT: "usgovcloudapi.net"}
 List = Annotated[tuple[str, ...], NoDecode]
 Loaded = TypeVar("Loaded", bound="Connection")
@@ -127,6 +122,7 @@ class Settings(Connection):
     settings_reread: timedelta = Field(timedelta(hours=24), alias="CERTROLL_SETTINGS_REREAD")
     pfx_encryption: PfxEncryption = Field(PfxEncryption.TRIPLE_DES, alias="CERTROLL_PFX_ENCRYPTION")
     dns_servers: Annotated[tuple[DnsServer, ...], NoDecode] = Field((), alias="CERTROLL_DNS_SERVERS")
+    no_waive: List = Field((), alias="CERTROLL_NO_WAIVE")
     order_actions: bool = Field(default=False, alias="CERTROLL_ORDER_ACTIONS")
     app_service_object_id: str | None = Field(None, alias="CERTROLL_APP_SERVICE_OBJECT_ID")
     registration_object_id: str | None = Field(None, alias="CERTROLL_REGISTRATION_OBJECT_ID")
@@ -134,7 +130,7 @@ class Settings(Connection):
     owner_name: str | None = Field(None, alias="WEBSITE_OWNER_NAME")
     own_host: str | None = Field(None, alias="WEBSITE_HOSTNAME")
 
-    @field_validator("vaults", "subscriptions", mode="before")
+    @field_validator("vaults", "subscriptions", "no_waive", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -157,6 +153,16 @@ class Settings(Connection):
     @classmethod
     def _subscription_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_named(parse_subscription, name) for name in value)
+
+    @field_validator("no_waive")
+    @classmethod
+    def _rule_ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the ids in capitals. A misspelled id would let a waiver count that somebody has ruled out."""
+        ids = tuple(upper_case(name) for name in value)
+        known = {rule.id for rule in RULES} | {ALL}
+        if unknown := [name for name in ids if name not in known]:
+            raise ValueError(f"{unknown[0][:20]!r} is no compliance rule; write ids such as CRT402, or all")
+        return ids
 
     @field_validator("mode", "scope", "pfx_encryption", mode="before")
     @classmethod
@@ -227,6 +233,7 @@ class Settings(Connection):
             delete_grace=self.delete_grace,
             max_deletes=self.max_deletes,
             settings_reread=self.settings_reread,
+            no_waive=frozenset(self.no_waive),
             order_actions=self.order_actions,
             app_service=app_service(self.cloud, self.app_service_object_id),
             registration=registration(self.registration_object_id),
@@ -247,12 +254,12 @@ def load_connection() -> Connection:
 
 
 def _load(kind: type[Loaded]) -> Loaded:
-    unresolved = {name: problem for name in _aliases(kind) if (problem := _unresolved(os.environ.get(name, "")))}
-    problems = [f"{name}: {problem}" for name, problem in unresolved.items()]
+    dangling = {name: problem for name in _aliases(kind) if (problem := unresolved(os.environ.get(name, "")))}
+    problems = [f"{name}: {problem}" for name, problem in dangling.items()]
     try:
         loaded = kind()  # type: ignore[call-arg]  # pydantic fills the fields from environment variables
     except ValidationError as error:
-        entries = (entry for entry in error.errors(include_input=False) if _name_of(entry) not in unresolved)
+        entries = (entry for entry in error.errors(include_input=False) if _name_of(entry) not in dangling)
         problems += [_problem(entry) for entry in entries]
         raise SettingsInvalid(tuple(problems)) from None
     if problems:
@@ -264,44 +271,13 @@ def _aliases(kind: type[Connection]) -> tuple[str, ...]:
     return tuple(str(field.alias) for field in kind.model_fields.values())
 
 
-def _unresolved(text: str) -> str | None:
-    """Return the problem of a setting that holds the text of a reference, or None.
-
-    If App Service cannot resolve a reference, the app gets the text of the reference (Azure docs, "Use Key Vault
-    references", "Troubleshoot"; "Use App Configuration references").
-    """
-    reference = _REFERENCE.match(text.strip())
-    if reference is None:
-        return None
-    source = _SOURCES[reference[1].lower()]
-    return (
-        f"App Service could not resolve the reference to {source}; grant the Function App's identity the right to read"
-    )
-
-
 def _name_of(entry: ErrorDetails) -> str:
     return ".".join(str(part) for part in entry["loc"])
 
 
-def sweep_schedule() -> tuple[str, str | None]:
-    """Return the NCRONTAB schedule of the sweep, or for a bad schedule the hourly schedule with the problem."""
-    text = os.environ.get(SCHEDULE, "").strip()
-    if not text:
-        return HOURLY, None
-    if (unresolved := _unresolved(text)) is not None:
-        return HOURLY, f"CERTROLL_SWEEP_SCHEDULE: {unresolved}; Certroll sweeps hourly"
-    from croniter import croniter  # noqa: PLC0415 - most installations set no schedule
-
-    plain = _CALENDAR_NAMES.sub("0", text.lower())
-    if len(text.split()) != SCHEDULE_FIELDS or not _NCRONTAB.fullmatch(plain) or "7" in plain.split()[-1]:
-        problem = "give six fields of digits, names of months and days, and * , - / only, as in '0 0 * * * *'"
-    elif not croniter.is_valid(text, second_at_beginning=True):
-        problem = f"{text[:60]!r} is not an NCRONTAB schedule"
-    elif not _ever_comes(croniter(text, 0, second_at_beginning=True).get_next):
-        problem = f"{text[:60]!r} never comes, as 31 February"
-    else:
-        return text, None
-    return HOURLY, f"{SCHEDULE}: {problem}; Certroll sweeps hourly"
+def timer_schedule(schedule: Schedule) -> tuple[str, str | None]:
+    """Return when a timer runs, and why its setting was ignored, or None."""
+    return schedule.read(os.environ.get(schedule.name, ""))
 
 
 def strange_settings() -> tuple[tuple[str, str | None], ...]:
@@ -311,15 +287,7 @@ def strange_settings() -> tuple[tuple[str, str | None], ...]:
     """
     given = (name for name in os.environ if name.upper().startswith(SETTINGS_BEGIN))
     known = (str(field.alias) for field in Settings.model_fields.values())
-    return unknown_settings(given, (name for name in (*known, SCHEDULE) if name.startswith(SETTINGS_BEGIN)))
-
-
-def _ever_comes(next_time: Callable[[], object]) -> bool:
-    try:
-        next_time()
-    except ValueError:  # croniter looks 50 years ahead
-        return False
-    return True
+    return unknown_settings(given, (name for name in (*known, *SCHEDULES) if name.startswith(SETTINGS_BEGIN)))
 
 
 def _named(parse: Callable[[str], str], name: str) -> str:

@@ -49,6 +49,7 @@ from shared.domain.reason import Reason
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord, RollState
 from shared.domain.rollout.site_record import SiteRecord, SiteState
+from shared.domain.shown import Shown, Source
 from shared.domain.turns import Turn
 from shared.ports import Ports
 from shared.ports.clock import Clock
@@ -81,12 +82,15 @@ VALUES: Mapping[Any, Callable[[], object]] = {
     EnvironmentRecord: lambda: EnvironmentRecord(ASE),
     EnvironmentRef: lambda: ASE,
     HostName: lambda: HostName(HOST),
+    Mapping[str, Shown]: lambda: {"text": Shown(Source.CONFIG, NOW, {"minTlsVersion": "1.2"})},
+    Mapping[str, bytes]: lambda: {"report.json": b"{}"},
     Mapping[str, Turn]: lambda: {"text": Turn(NOW, failed=True)},
     Issuance: lambda: Issuance(SITE.ref, HostName(HOST), NOW),
     Order: lambda: Order(ORDER, HostName(HOST), OrderStatus.ISSUED, auto_renew=False),
     OrderRecord: lambda: OrderRecord(ORDER, OrderAction.RENEW, "0A1B", AskedState.ASKED, NOW),
     OrderRef: lambda: ORDER,
     Look: Look,
+    Source: lambda: Source.CONFIG,
     Memory: lambda: Memory(SITE.ref.resource_id, NOW, NOW, "{}"),
     PendingStart: lambda: PendingStart(SITE.ref, ASE, NOW),
     Pfx: lambda: Pfx(b"pfx", "password"),

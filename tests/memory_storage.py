@@ -8,7 +8,7 @@ import json
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,6 +17,7 @@ from typing import Any
 from azure.data.tables import TableEntity
 
 from shared.clients.storage.leases import LEASE_SECONDS, SAFE_SECONDS
+from shared.clients.storage.reports import KEPT, REPORT
 from shared.clients.storage.rows import Entity
 from shared.clients.storage.tables import JOURNAL, batches, batches_of_pairs
 from shared.domain.errors import Conflict, LeaseBusy, LeaseLost, StorageFailed
@@ -292,3 +293,26 @@ class MemoryLease:
     @property
     def _silent_for(self) -> timedelta:
         return timedelta(0) if self._renewed_last is None else self._clock.now() - self._renewed_last
+
+
+class MemoryReports:
+    """The reports of one installation in memory."""
+
+    def __init__(self) -> None:
+        """Begin without a report."""
+        self.files: dict[str, bytes] = {}
+
+    def latest(self) -> bytes | None:
+        """Return the last report as JSON, or None without one."""
+        return self.files.get(f"latest/{REPORT}")
+
+    def put(self, at: datetime, files: Mapping[str, bytes]) -> None:
+        """Store the files of a report in the history and as the last one."""
+        for folder in (f"{at:%Y-%m-%d}", "latest"):
+            self.files.update({f"{folder}/{name}": content for name, content in files.items()})
+        oldest = f"{at - KEPT:%Y-%m-%d}"
+        self.files = {name: content for name, content in self.files.items() if name[:1] == "l" or name >= oldest}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all stored files."""
+        return tuple(self.files)

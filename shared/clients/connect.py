@@ -26,6 +26,7 @@ from shared.clients.storage.accounts import blob_service, queue_service, table_s
 from shared.clients.storage.journal import journal_ports
 from shared.clients.storage.leases import BlobLeases
 from shared.clients.storage.queues import StorageQueue
+from shared.clients.storage.reports import BlobReports
 from shared.clients.storage.tables import StorageTables
 from shared.clients.tracing import RunTrace
 from shared.clients.transport import BoundedTransport
@@ -77,7 +78,8 @@ class Connections:
         self._fleet_reads = ProcessReads(clock)
         self._orders = OrderClients(credential, names, options) if sold_here else None
         self._tables = StorageTables(table_service(storage, credential))
-        self._leases = BlobLeases(blob_service(storage, credential))
+        blobs = blob_service(storage, credential)
+        self._leases, self._reports = BlobLeases(blobs), BlobReports(blobs)
         self._queue = StorageQueue(queue_service(storage, credential))
         self._dns = Dns(dns_servers)
         self._encryption = encryption
@@ -104,6 +106,7 @@ class Connections:
             app_probe=AppProbe(seconds_left=request_left),
             **journal_ports(self._tables.until(record_left), clock, trace.run),
             fleet_reads=self._fleet_reads,
+            reports=self._reports.until(record_left),
             leases=self._leases.until(record_left),
             queue=self._queue.until(record_left),
             clock=clock,

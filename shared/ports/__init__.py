@@ -18,11 +18,13 @@ from shared.ports.journal import (
     History,
     Looks,
     PendingStarts,
+    Reports,
     Requests,
     RestartClaims,
     Rollouts,
     SettingsMemory,
     SettingsRolls,
+    ShownMemory,
     Sweeps,
     Turns,
 )
@@ -62,6 +64,8 @@ class Ports:
     sweeps: Sweeps
     looks: Looks
     settings_memory: SettingsMemory
+    shown_memory: ShownMemory
+    reports: Reports
     fleet_reads: FleetReads
     leases: Leases
     queue: Queue

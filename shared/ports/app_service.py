@@ -104,6 +104,13 @@ class Settings(Protocol):
         """Make App Service fetch the values of a site's Key Vault references again."""
 
 
+class Configuration(Protocol):
+    """The port that reads the configuration of sites and slots."""
+
+    def configuration(self, site: SiteRef) -> Mapping[str, object]:
+        """Return what compliance rules judge of `…/config/web` of a site or slot, under Azure's names."""
+
+
 class Power(Protocol):
     """The port that restarts, stops and starts a site."""
 
@@ -117,7 +124,7 @@ class Power(Protocol):
         """Start a site or slot."""
 
 
-class AppService(Listings, Copies, Bindings, Settings, Power, Protocol):
+class AppService(Listings, Copies, Bindings, Configuration, Settings, Power, Protocol):
     """The whole port to App Service, from all its parts.
 
     A function may ask for a smaller port if it needs only that part of App Service.

@@ -19,6 +19,7 @@ from shared.domain.orders.order import OrderRef
 from shared.domain.rollout.rollout import Rollout
 from shared.domain.rollout.settings_record import RollRecord
 from shared.domain.rollout.site_record import SiteRecord
+from shared.domain.shown import Shown, Source
 from shared.domain.sweeps import Sweeps as SweepsRecord
 from shared.domain.turns import Turn
 
@@ -275,3 +276,29 @@ class SettingsMemory(Protocol):
 
     def forget(self, subscription: str, resource_ids: Iterable[str]) -> None:
         """Delete what Certroll remembers of sites and slots of one subscription."""
+
+
+class ShownMemory(Protocol):
+    """The port for what the compliance sweep has read of single things, so that a later run reads it not again."""
+
+    def of(self, source: Source) -> Mapping[str, Shown]:
+        """Return everything that was read from a source, by the name of the thing."""
+
+    def put(self, source: Source, shown: Mapping[str, Shown]) -> None:
+        """Replace what was read of things from a source."""
+
+    def forget(self, source: Source, names: Iterable[str]) -> None:
+        """Delete what was read of things that are gone."""
+
+
+class Reports(Protocol):
+    """The port for the reports of the compliance sweep."""
+
+    def latest(self) -> bytes | None:
+        """Return the last report as JSON, or None without one."""
+
+    def put(self, at: datetime, files: Mapping[str, bytes]) -> None:
+        """Store the files of a report as the last one and in the history, and delete history that is too old."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all stored files."""

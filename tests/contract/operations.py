@@ -36,6 +36,8 @@ ELSEWHERE: dict[str, str] = {
             "leases",
             "queue",
             "settings_memory",
+            "shown_memory",
+            "reports",
             "sweeps",
         ],
         STORAGE,

@@ -11,7 +11,8 @@ import pytest
 from infra.sources import INFRA, hashes, kept_hashes
 from shared.clients.vault.events import KINDS
 from shared.domain import messages
-from shared.settings import SCHEDULE, Settings
+from shared.schedules import SCHEDULES
+from shared.settings import Settings
 from tests.pages import part_of, rows_of, text_of
 
 VARIANTS = sorted(path.name.removesuffix(".bicepparam") for path in INFRA.glob("variants/*.bicepparam"))
@@ -98,7 +99,7 @@ def test_each_setting_is_a_parameter(setting: str, description: str) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_settings_are_known(variant: str) -> None:
     """The template sets only app settings that Certroll or the Functions host reads."""
-    known = {str(field.alias) for field in Settings.model_fields.values()} | {SCHEDULE} | FOR_AZURE
+    known = {str(field.alias) for field in Settings.model_fields.values()} | SCHEDULES | FOR_AZURE
     assert set(settings(variant)) <= known
 
 

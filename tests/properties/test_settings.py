@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from shared.domain.errors import SettingsInvalid
 from shared.domain.fleet.app_settings import LOAD_LIST, ROOT_LIST, AppSettings
 from shared.domain.fleet.settings_reading import read_settings
-from shared.settings import HOURLY, Settings, load_settings, sweep_schedule
+from shared.schedules import HOURLY, SWEEP_SCHEDULE
+from shared.settings import Settings, load_settings, timer_schedule
 from tests.build import site_ref
 from tests.properties.promises import times
 
@@ -30,7 +31,7 @@ def test_settings_are_read_or_every_problem_is_named(environment: dict[str, str]
     secret = "AccountKey=bWFya2Vy"  # noqa: S105 - what is looked for
     storage = {"AzureWebJobsStorage": f"DefaultEndpointsProtocol=https;AccountName=certroll;{secret}"}
     with patch.dict("os.environ", {**environment, **storage}, clear=True):
-        schedule, problem = sweep_schedule()
+        schedule, problem = timer_schedule(SWEEP_SCHEDULE)
         found, problems = _loaded()
     assert problem is None or (schedule == HOURLY and "CERTROLL_SWEEP_SCHEDULE" in problem)
     assert (found is None) == bool(problems)

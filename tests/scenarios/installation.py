@@ -24,6 +24,7 @@ from shared.clients.network.app_probe import THREAD as PROBING
 from shared.clients.retrying import Retrying
 from shared.clients.storage.leases import THREAD as RENEWING
 from shared.clients.storage.tables import JOURNAL
+from shared.controllers.compliance.controller import begin_compliance
 from shared.controllers.environment.pending_starts import complete_pending_starts
 from shared.controllers.intake.events import on_vault_event
 from shared.controllers.intake.operators import confirm_stop_start, release, request_stop_start
@@ -216,6 +217,10 @@ class Installation:
         if judged.error is not None:
             raise judged.error
         return judged.busy
+
+    def begin_compliance(self) -> None:
+        """Begin a compliance sweep, as its timer does."""
+        begin_compliance(self.start())
 
     def begin_sweep(self) -> None:
         """Run the timer that begins a sweep."""

@@ -13,9 +13,9 @@ from shared.clients.storage.leases import CONTAINER
 from shared.clients.storage.rows import Entity
 from shared.ports import Ports
 from shared.ports.clock import Clock
-from tests.memory_storage import MemoryLeases, MemoryTables
+from tests.memory_storage import MemoryLeases, MemoryReports, MemoryTables
 
-TABLES = ("certrolljournal", "certrollhistory", "certrollfindings", "certrollsettings")
+TABLES = ("certrolljournal", "certrollhistory", "certrollfindings", "certrollsettings", "certrollfacts")
 
 
 class Storage(Protocol):
@@ -45,10 +45,12 @@ class MemoryStorage:
         self._clock = clock
         self._tables = MemoryTables()
         self._leases = MemoryLeases(clock)
+        self.reports = MemoryReports()
 
     def under(self, ports: Ports) -> Ports:
         """Return Certroll's ports with their journal and leases in memory."""
-        return replace(ports, **journal_ports(self._tables, self._clock, ports.trace.run), leases=self._leases)
+        journal = journal_ports(self._tables, self._clock, ports.trace.run)
+        return replace(ports, **journal, leases=self._leases, reports=self.reports)
 
     def rows(self, table: str) -> list[dict[str, object]]:
         """Return every row of a table, or no row if the table does not exist."""

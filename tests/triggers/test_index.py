@@ -12,6 +12,7 @@ from local.azurite import Azurite
 from local.host import FunctionHost, inspect
 from local.host.functions import Outcome
 from local.patience import HANG
+from shared.schedules import COMPLIANCE_SCHEDULE, SWEEP_SCHEDULE
 from shared.settings import Settings
 from tests.triggers.app import (
     CERTIFICATE,
@@ -59,6 +60,7 @@ TRIGGERS = {
     "remove_poisoned": {"type": "httpTrigger", "route": DEAD_LETTER, "methods": ["DELETE"], "authLevel": "FUNCTION"},
     "release_hold": {"type": "httpTrigger", "route": RELEASE, "methods": ["POST"], "authLevel": "FUNCTION"},
     "sweep_timer": {"type": "timerTrigger", "schedule": HOURLY, "useMonitor": True},
+    "compliance_timer": {"type": "timerTrigger", "schedule": COMPLIANCE_SCHEDULE.default, "useMonitor": True},
     "starts_timer": {"type": "timerTrigger", "schedule": EVERY_MINUTE, "useMonitor": False},
 }
 CALLS = (
@@ -74,9 +76,10 @@ CALLS = (
     queue_call("sites_poison", SITE),
     queue_call("environments_poison", ENVIRONMENT),
     timer_call("sweep_timer"),
+    timer_call("compliance_timer"),
     timer_call("starts_timer"),
 )
-TIMERS = ("sweep_timer", "starts_timer")
+TIMERS = ("sweep_timer", "compliance_timer", "starts_timer")
 INVOKED = tuple(call.function for call in CALLS)
 KEY = base64.b64encode(b"the secret key of the account").decode()
 BAD = {
@@ -102,6 +105,8 @@ BAD = {
     "CERTROLL_REGISTRATION_OBJECT_ID": "{}",
     "CERTROLL_CLOUD": "mars",
     "CERTROLL_SWEEP_SCHEDULE": "every hour",
+    "CERTROLL_COMPLIANCE_SCHEDULE": "every day",
+    "CERTROLL_NO_WAIVE": "CRT000",
 }
 TOLD_OF_BAD = (
     "CERTROLL_VAULTS: 'https://kv.vault.azure.net' is not",
@@ -110,7 +115,7 @@ TOLD_OF_BAD = (
     "CERTROLL_SCOPE: Input should be",
     "CERTROLL_FREEZE: 'Christmas' is no interval",
     "CERTROLL_STAGE_SOAK: write a duration",
-    *(f"{name}: " for name in BAD if name != "CERTROLL_SWEEP_SCHEDULE"),
+    *(f"{name}: " for name in BAD if not name.endswith("_SCHEDULE")),
 )
 ENVIRONMENTS = {
     "nothing is set": ({}, ("CERTROLL_VAULTS: it is not set", f"{STORAGE}: set it")),
@@ -141,7 +146,10 @@ def without_name(trigger: Mapping[str, object]) -> dict[str, object]:
 
 def test_all_settings_are_wrong_at_once() -> None:
     """The tests of a wrong environment give every setting of Certroll a wrong value."""
-    names = {str(field.alias) for field in Settings.model_fields.values()} | {"CERTROLL_SWEEP_SCHEDULE"}
+    names = {str(field.alias) for field in Settings.model_fields.values()} | {
+        SWEEP_SCHEDULE.name,
+        COMPLIANCE_SCHEDULE.name,
+    }
     assert set(BAD) == {name for name in names if name.startswith("CERTROLL_")}
 
 

@@ -16,6 +16,7 @@ from shared.clients.storage.findings import MOST_WRITES
 from shared.domain.certificates.requirements import Requirement
 from shared.domain.outcome import Outcome
 from shared.domain.reason import Reason
+from shared.schedules import COMPLIANCE_SCHEDULE, SWEEP_SCHEDULE
 from shared.settings import Settings
 from tests.pages import PAGES, ROOT, code_in, nothing_is_wrong, part_of, rows_of, text_of, written
 
@@ -160,7 +161,10 @@ def _repeated(names: list[str]) -> list[str]:
 
 def test_every_setting_is_documented() -> None:
     """The page of settings has exactly one row for each setting that Certroll reads, and no other row."""
-    read = {str(field.alias) for field in Settings.model_fields.values()} | {"CERTROLL_SWEEP_SCHEDULE"}
+    read = {str(field.alias) for field in Settings.model_fields.values()} | {
+        SWEEP_SCHEDULE.name,
+        COMPLIANCE_SCHEDULE.name,
+    }
     rows = [row for row in rows_of(text_of(SETTINGS)) if row[0].startswith("`")]
     assert sorted(read) == sorted(code_in(row[0])[0] for row in rows)
 

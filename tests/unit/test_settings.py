@@ -17,7 +17,8 @@ from shared.domain.names import SiteRef, VaultName
 from shared.domain.restart_window import RestartWindow
 from shared.domain.rollout.budget import MaxUnavailable
 from shared.domain.setting_values import parse_duration
-from shared.settings import HOURLY, Settings, load_settings, strange_settings, sweep_schedule
+from shared.schedules import HOURLY, SWEEP_SCHEDULE
+from shared.settings import Settings, load_settings, strange_settings, timer_schedule
 from tests.build import SUBSCRIPTION, VAULT, site_ref
 
 OBJECT_ID = "8f1e2d3c-0000-0000-0000-000000000001"
@@ -457,7 +458,7 @@ def test_other_durations_are_refused(text: str) -> None:
 def test_possible_schedule_is_used(monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
     """Certroll gives the Functions host a schedule unchanged if the host understands the schedule."""
     monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", f" {schedule} ")
-    assert sweep_schedule() == (schedule, None)
+    assert timer_schedule(SWEEP_SCHEDULE) == (schedule, None)
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
@@ -465,7 +466,7 @@ def test_sweep_is_hourly_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, 
     """Certroll sweeps every hour without a schedule in its settings, and reports no problem."""
     if value is not None:
         monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", value)
-    assert sweep_schedule() == ("0 0 * * * *", None)
+    assert timer_schedule(SWEEP_SCHEDULE) == ("0 0 * * * *", None)
 
 
 @pytest.mark.parametrize(
@@ -491,7 +492,7 @@ def test_sweep_is_hourly_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, 
 def test_impossible_schedule_falls_back_to_hourly(monkeypatch: pytest.MonkeyPatch, schedule: str) -> None:
     """Certroll ignores a schedule that would stop the Functions host, sweeps hourly, and reports the problem."""
     monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", schedule)
-    used, problem = sweep_schedule()
+    used, problem = timer_schedule(SWEEP_SCHEDULE)
     assert used == HOURLY
     assert problem in {
         f"CERTROLL_SWEEP_SCHEDULE: {schedule!r} is not an NCRONTAB schedule; Certroll sweeps hourly",
@@ -558,7 +559,7 @@ def test_unresolved_reference_is_named_once(monkeypatch: pytest.MonkeyPatch, nam
 def test_unresolved_schedule_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """A schedule that App Service left as the text of a reference is ignored, and the sweep runs hourly."""
     monkeypatch.setenv("CERTROLL_SWEEP_SCHEDULE", KEY_VAULT)
-    schedule, problem = sweep_schedule()
+    schedule, problem = timer_schedule(SWEEP_SCHEDULE)
     assert (schedule, "could not resolve" in str(problem)) == (HOURLY, True)
 
 

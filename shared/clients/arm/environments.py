@@ -120,9 +120,11 @@ def _without_webspace(listed: Listing[Found]) -> Listing[Found]:
 
 def _environment(wire: Json) -> Environment:
     """Return an App Service Environment from Azure's JSON. Raise ValueError if the environment's id is invalid."""
-    balancing = str((wire.get("properties") or {}).get("internalLoadBalancingMode") or "None")
+    properties = wire.get("properties") or {}
+    balancing = str(properties.get("internalLoadBalancingMode") or "None")
     ref = EnvironmentRef.parse(str(wire.get("id")))
-    return Environment(ref, text_of(wire, "location"), balancing.lower() != "none", tags_of(wire))
+    shown = {name: properties[name] for name in ("clusterSettings",) if name in properties}
+    return Environment(ref, text_of(wire, "location"), balancing.lower() != "none", tags_of(wire), shown)
 
 
 def _inbound(wire: Json) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from azure.mgmt.web import WebSiteManagementClient
 
-from shared.clients.arm.requests import Json, plain_list, plain_read, wire_of
+from shared.clients.arm.requests import Json, plain_list, plain_read, tags_of, wire_of
 from shared.clients.arm.site_requests import AppServiceClients
 from shared.clients.reading import readable
 from shared.clients.retrying import Retrying
@@ -21,6 +21,15 @@ VAULT_FILTER = quote("resourceType eq 'Microsoft.KeyVault/vaults'")
 VAULT_REMEDY = "grant the identity Microsoft.KeyVault/vaults/read on this vault"
 ROLES_REMEDY = "grant the identity Microsoft.Authorization/roleAssignments/read on this vault"
 LIST_REMEDY = "grant the identity Microsoft.Resources/subscriptions/resources/read on this subscription"
+SHOWN_OF_VAULT = (
+    "tenantId",
+    "enableRbacAuthorization",
+    "enableSoftDelete",
+    "enablePurgeProtection",
+    "publicNetworkAccess",
+    "networkAcls",
+)
+"""The properties of a vault that compliance rules judge."""
 KINDS = ("secrets", "certificates")
 ALL = "all"
 
@@ -97,6 +106,11 @@ def read_vault(vault_id: str, wire: Json) -> VaultSettings:
         policies=tuple(_policy(entry) for entry in _entries(properties.get("accessPolicies"), "access policies")),
         open_to_all=not closed and not disabled,
         trusted_services=str(network.get("bypass") or "AzureServices").lower() == "azureservices",
+        shown={
+            "id": vault_id,
+            "tags": dict(tags_of(wire)),
+            **{name: properties[name] for name in SHOWN_OF_VAULT if name in properties},
+        },
     )
 
 

@@ -15,6 +15,7 @@ import tenacity
 
 from shared.clients.network.bounded import TookTooLong, bounded, kept
 from shared.clients.vault.x509_fields import parse, thumbprint_of
+from shared.clients.vault.x509_names import shown
 from shared.domain.errors import OutOfTime
 from shared.domain.fleet.handshake import Handshake, ServedCertificate
 from shared.domain.names import HostName, Thumbprint, is_host_name, read_host_name
@@ -100,9 +101,11 @@ class TlsProbe:
 
     def _served(self, host_name: HostName, address: str) -> ServedCertificate:
         try:
-            certificate = parse(self._certificate(host_name, address))
+            der = self._certificate(host_name, address)
+            certificate = parse(der)
             names = frozenset(read_host_name(name) for name in certificate.dns_names or ())
-            return ServedCertificate(host_name, names, certificate.ends)
+            thumbprint, issuer = thumbprint_of(der), shown(certificate.issuer)
+            return ServedCertificate(host_name, names, certificate.ends, thumbprint=thumbprint, issuer=issuer)
         except (*SILENCE, ValueError) as error:
             return ServedCertificate(host_name, detail=f"{address}: {type(error).__name__}: {error}"[:200])
 

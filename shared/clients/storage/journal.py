@@ -20,6 +20,7 @@ from shared.clients.storage.rollouts import TableRollouts
 from shared.clients.storage.rows import Entity, keys_of, row_subject
 from shared.clients.storage.settings_memory import TableSettingsMemory
 from shared.clients.storage.settings_rolls import TableSettingsRolls
+from shared.clients.storage.shown_memory import TableShownMemory
 from shared.clients.storage.sweeps import TableSweeps
 from shared.clients.storage.tables import Tables
 from shared.clients.storage.turns import TableTurns
@@ -46,6 +47,7 @@ class JournalPorts(TypedDict):
     sweeps: TableSweeps
     looks: TableLooks
     settings_memory: TableSettingsMemory
+    shown_memory: TableShownMemory
 
 
 def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
@@ -71,6 +73,7 @@ def journal_ports(tables: Tables, clock: Clock, run: str = "") -> JournalPorts:
         turns=TableTurns(tables),
         sweeps=TableSweeps(tables),
         settings_memory=TableSettingsMemory(guarded),
+        shown_memory=TableShownMemory(guarded),
     )
 
 

@@ -12,6 +12,7 @@ from shared.clients.storage.restart_claims import CLAIMS, claim_of
 from shared.clients.storage.rollouts import ROLLOUT_ROW, begun_of
 from shared.clients.storage.rows import ROLL, Entity
 from shared.clients.storage.settings_memory import SETTINGS, memory_in
+from shared.clients.storage.shown_memory import FACTS, shown_in
 
 Reader = Callable[[Entity], object]
 
@@ -23,7 +24,7 @@ PARTITIONS: dict[str, Reader] = {
     FAILURES: cause_of,
     LOOKS: look_of,
 }
-TABLES: dict[str, Reader] = {HISTORY: dict, SETTINGS: memory_in}
+TABLES: dict[str, Reader] = {HISTORY: dict, SETTINGS: memory_in, FACTS: shown_in}
 PREFIXES: dict[str, Reader] = {APPS: app_of, ORDER: asked_record, CLAIMS: claim_of, POISON: letter_of}
 ROWS: dict[str, Reader] = {ROLL: roll_record, HELD: held_in}
 

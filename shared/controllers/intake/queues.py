@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TypeGuard, TypeVar
 
 from shared.controllers.certificate.controller import reconcile_certificate
+from shared.controllers.compliance.controller import check_compliance
 from shared.controllers.environment.controller import reconcile_environment
 from shared.controllers.intake.dead_letters import keep, message_subject, queue_scope
 from shared.controllers.intake.events import take_events
@@ -19,6 +20,7 @@ from shared.domain.findings import Finding
 from shared.domain.message_text import described
 from shared.domain.messages import (
     CERTIFICATES,
+    COMPLIANCE,
     ENVIRONMENTS,
     EVENTS,
     MOST_WAITS,
@@ -118,7 +120,12 @@ def on_environment(run: Run, body: str) -> None:
 
 def on_sweep(run: Run, body: str) -> None:
     """Do the part of a sweep that a message of the queue `sweeps` names, unless the part has ended."""
-    _remembering(run, SWEEPS, body, lambda: do_part(run, SweepMessage.parse(body)))
+
+    def work() -> None:
+        message = SweepMessage.parse(body)
+        (check_compliance if message.part == COMPLIANCE else do_part)(run, message)
+
+    _remembering(run, SWEEPS, body, work)
 
 
 def on_events(run: Run, body: str) -> None:

@@ -18,8 +18,8 @@ Unknown = tuple[tuple[str, str | None], ...]
 class ScheduleReport:
     """The report about ignored settings, which each process repeats after REPORT_EVERY."""
 
-    problem: str | None
-    """What is wrong with CERTROLL_SWEEP_SCHEDULE, or None."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with the schedules, each problem with the name of its setting in front."""
     unknown: Unknown = ()
     """The settings that begin as Certroll's settings and that Certroll does not know."""
     _reported_at: datetime | None = None
@@ -43,8 +43,9 @@ class ScheduleReport:
 
     def _findings(self, now: datetime) -> tuple[Finding, ...]:
         found = []
-        if self.problem is not None:
-            found.append(Finding(now, "settings", "CERTROLL_SWEEP_SCHEDULE", Reason.SETTING_IGNORED, self.problem))
+        for problem in self.problems:
+            name = problem.partition(":")[0]
+            found.append(Finding(now, "settings", name, Reason.SETTING_IGNORED, problem))
         if self.unknown:
             names = "; ".join(f"{name} (is {meant} meant?)" if meant else name for name, meant in self.unknown)
             detail = f"Certroll knows no such settings: {names}. docs/reference/settings.md lists all settings"

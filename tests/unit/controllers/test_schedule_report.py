@@ -43,7 +43,7 @@ def every_minute(report: ScheduleReport, findings: Findings, minutes: int, clock
 
 def test_bad_schedule_is_reported_each_hour() -> None:
     """A schedule that Certroll cannot read is a finding each hour, and not each minute."""
-    report, findings, clock = ScheduleReport("CERTROLL_SWEEP_SCHEDULE: give six fields"), Findings(), ManualClock()
+    report, findings, clock = ScheduleReport(("CERTROLL_SWEEP_SCHEDULE: give six fields",)), Findings(), ManualClock()
     assert [every_minute(report, findings, minutes, clock) for minutes in (1, 59, 1, 59, 1)] == [1, 1, 2, 2, 3]
     assert {(found.reason, found.subject) for found in findings.told} == {("SettingIgnored", "CERTROLL_SWEEP_SCHEDULE")}
     assert {found.detail for found in findings.told} == {"CERTROLL_SWEEP_SCHEDULE: give six fields"}
@@ -51,7 +51,7 @@ def test_bad_schedule_is_reported_each_hour() -> None:
 
 def test_good_schedule_is_no_finding() -> None:
     """A schedule that Certroll can read, or that is not set, makes no finding."""
-    assert every_minute(ScheduleReport(None), Findings(), 61, ManualClock()) == 0
+    assert every_minute(ScheduleReport(), Findings(), 61, ManualClock()) == 0
 
 
 def test_good_schedule_closes_what_a_bad_one_opened() -> None:
@@ -60,7 +60,7 @@ def test_good_schedule_closes_what_a_bad_one_opened() -> None:
 
     def started(problem: str | None) -> list[object]:
         with Pool(1, "reader") as pool:
-            ScheduleReport(problem).report(Run.start(ports_on(storage, clock), APPLY, pool))
+            ScheduleReport((problem,) if problem else ()).report(Run.start(ports_on(storage, clock), APPLY, pool))
         clock.sleep(60)
         return [row["state"] for row in storage.all("certrollfindings")]
 
@@ -69,7 +69,11 @@ def test_good_schedule_closes_what_a_bad_one_opened() -> None:
 
 def test_report_that_failed_is_made_a_minute_later() -> None:
     """If Certroll cannot record the finding, the next run of the timer tries again."""
-    report, findings, clock = ScheduleReport("bad"), Findings(fails=OSError("the table is away")), ManualClock()
+    report, findings, clock = (
+        ScheduleReport(("CERTROLL_SWEEP_SCHEDULE: bad",)),
+        Findings(fails=OSError("the table is away")),
+        ManualClock(),
+    )
     with pytest.raises(OSError, match="away"):
         every_minute(report, findings, 1, clock)
     assert every_minute(report, findings, 1, clock) == 1
@@ -78,7 +82,7 @@ def test_report_that_failed_is_made_a_minute_later() -> None:
 def test_unknown_settings_are_one_event_at_start_and_one_finding(caplog: pytest.LogCaptureFixture) -> None:
     """Mistyped settings are one finding with the nearest names, and one event of each process."""
     caplog.set_level("INFO", "certroll")
-    report = ScheduleReport(None, (("CERTROLL_FREZE", "CERTROLL_FREEZE"), ("CERTROLL_QQQ", None)))
+    report = ScheduleReport((), (("CERTROLL_FREZE", "CERTROLL_FREEZE"), ("CERTROLL_QQQ", None)))
     findings, clock = Findings(), ManualClock()
     assert [every_minute(report, findings, minutes, clock) for minutes in (1, 59, 1)] == [1, 1, 2]
     assert {(found.reason, found.subject) for found in findings.told} == {("UnknownSetting", "unknown settings")}

@@ -30,6 +30,7 @@ WEB_DEFAULTS: Mapping[str, Any] = {
     ],
     "http20Enabled": True,
     "minTlsVersion": "1.2",
+    "minTlsCipherSuite": None,
     "scmMinTlsVersion": "1.2",
     "ftpsState": "FtpsOnly",
     "vnetName": "",

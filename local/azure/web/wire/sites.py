@@ -1,5 +1,6 @@
 """The JSON form in which Microsoft.Web writes a site or slot."""
 
+import hashlib
 from typing import Any
 
 from local.azure.entra.tokens import TENANT
@@ -88,6 +89,9 @@ def hosting_json(web: WebState, site: Site) -> dict[str, Any]:
         "clientCertEnabled": False,
         "clientCertMode": "Required",
         "clientCertExclusionPaths": None,
+        "endToEndEncryptionEnabled": False,
+        "publicNetworkAccess": None,
+        "customDomainVerificationId": hashlib.sha256(site.subscription.encode()).hexdigest().upper(),
         "hostNamesDisabled": False,
         "targetSwapSlot": None,
         "hostingEnvironmentProfile": profile_json(site.environment.id if site.environment else None),

@@ -1,0 +1,1 @@
+"""The compliance sweep: what it reads, and the report that it writes."""
