@@ -33,7 +33,7 @@ step = @echo "- $(1)"; began=$$(date +%s); $(2) && echo "  done after $$(($$(dat
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check docs test test-fast test-hosted infra contract soak mutants mutants-all bench bench-memory cover lock demo local release clean
+.PHONY: help setup check docs test test-fast test-hosted infra contract soak mutants mutants-all bench bench-large bench-memory cover lock demo local release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,8 +110,11 @@ mutants: setup ## break a sample of 1,200 places, one at a time, and say which o
 mutants-all: setup ## the same in every place, for a night
 	$(BIN)/python -m tests.mutation --all
 
-bench: setup ## requests, simulated time, memory and processor time of large fleets, against their bars; KEEP=--keep for the docs
+bench: setup ## requests, simulated time and processor time of fleets of 1,000 sites, against their bars; KEEP=--keep for the docs
 	$(BIN)/python -m bench all $(KEEP)
+
+bench-large: setup ## the same for fleets of 10,000 sites, full queues and a whole day: more than an hour
+	$(BIN)/python -m bench large $(KEEP)
 
 bench-memory: setup ## memory and processor time of one hosted instance with all queues full, in about four minutes
 	$(BIN)/python -m bench memory

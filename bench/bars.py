@@ -106,6 +106,6 @@ def judge(figures: Iterable[Figures]) -> list[Judged]:
 
 
 def missing(figures: Iterable[Figures]) -> list[Bar]:
-    """Return the bars that none of the figures is about, for instance because a scenario ended with an error."""
+    """Return the bars that none of the figures is about."""
     known = {(found.name, found.fleet) for found in figures}
     return [bar for bar in BARS if (bar.figure, bar.fleet) not in known]

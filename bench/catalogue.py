@@ -23,14 +23,16 @@ class Scenario:
     about: str
     run: Callable[[SettingsPosts], Iterator[Figures]]
     knobs: tuple[SettingsPosts, ...] = BOTH
+    large: bool = False
+    """True if the scenario takes many minutes of processor time, so that it is not for every day."""
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "sweep-10000": Scenario("a cold and 24 warm sweeps of 10,000 sites", partial(sweeps, LARGE, HOURS)),
-    "wildcard-10000": Scenario("one wildcard to 10,000 sites", partial(wildcard, WIDE, INSTANCES)),
-    "full": Scenario("one instance with full queues", partial(queues_full, CROWDED)),
-    "sweep-wide": Scenario("a cold and a warm sweep of 20 subscriptions", partial(sweeps, WIDE, 1)),
-    "day": Scenario("a day of 45-day certificates", partial(day, TENANTS)),
+    "sweep-10000": Scenario("a cold and 24 warm sweeps of 10,000 sites", partial(sweeps, LARGE, HOURS), large=True),
+    "wildcard-10000": Scenario("one wildcard to 10,000 sites", partial(wildcard, WIDE, INSTANCES), large=True),
+    "full": Scenario("one instance with full queues", partial(queues_full, CROWDED), large=True),
+    "sweep-wide": Scenario("a cold and a warm sweep of 20 subscriptions", partial(sweeps, WIDE, 1), large=True),
+    "day": Scenario("a day of 45-day certificates", partial(day, TENANTS), large=True),
     "planning": Scenario("plans for 300 certificates of 10,000 sites", lambda _: planning(PLANNED), ANY),
     "sweep-1000": Scenario("a cold and 24 warm sweeps of 1,000 sites", partial(sweeps, MIDDLE, HOURS)),
     "wildcard-1000": Scenario("one wildcard to 1,000 sites", partial(wildcard, MIDDLE, 1)),

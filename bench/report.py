@@ -20,6 +20,13 @@ def read(path: Path = KEPT) -> tuple[Figures, ...]:
     return tuple(Figures(**found) for found in kept)
 
 
+def kept_with(figures: Iterable[Figures]) -> tuple[Figures, ...]:
+    """Return the kept figures, with the given ones in place of earlier ones of the same scenario."""
+    new = {(found.name, found.fleet, found.posts_from): found for found in figures}
+    kept = tuple(new.pop((found.name, found.fleet, found.posts_from), found) for found in read())
+    return (*kept, *new.values())
+
+
 def write(figures: Iterable[Figures], path: Path) -> None:
     """Write the figures to a file."""
     path.parent.mkdir(exist_ok=True)

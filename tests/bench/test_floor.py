@@ -9,7 +9,7 @@ from bench.catalogue import SCENARIOS
 from bench.figures import COLD, CONTOSO, WARM, Figures
 from bench.floor import Needed, floor
 from bench.limits import SettingsPosts
-from bench.report import bars_table, figures_table
+from bench.report import bars_table, figures_table, kept_with, read
 from bench.sizes import LARGE, MIDDLE, PLANNED
 
 OWN, WRITES = SettingsPosts.OWN, SettingsPosts.WRITES
@@ -60,7 +60,7 @@ def test_a_sweep_that_never_ends_breaks_a_bar() -> None:
 
 
 def test_a_bar_without_a_figure_is_not_met() -> None:
-    """`make bench` fails if a scenario ended with an error, because then no figure shows whether its bar holds."""
+    """A bar without a figure is named, so that the documentation shows whether each bar holds."""
     assert WARM not in {bar.figure for bar in missing([GOOD]) if bar.fleet == GOOD.fleet}
     assert {bar.figure for bar in missing([])} == {bar.figure for bar in BARS}
 
@@ -82,3 +82,17 @@ def test_each_figure_and_each_bar_has_a_row() -> None:
 def test_both_buckets_are_judged() -> None:
     """The bars about simulated counts fail `make bench`; those about this machine's memory and speed are only shown."""
     assert {bar.value for bar in BARS if not bar.counts} == {"MB", "yardsticks"}
+
+
+def test_documentation_shows_every_bar() -> None:
+    """Each bar has a figure in the documentation, and each bar on counts holds there."""
+    assert missing(read()) == []
+    assert [judged for judged in judge(read()) if judged.bar.counts and not judged.holds] == []
+
+
+def test_new_figures_replace_those_of_their_scenario() -> None:
+    """A run that keeps its figures replaces what it measured again, and leaves the other figures."""
+    first, *others = read()
+    measured = replace(first, seconds=first.seconds + 1)
+    kept = kept_with([measured])
+    assert kept == (measured, *others)
