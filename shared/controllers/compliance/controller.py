@@ -7,6 +7,7 @@ from typing import Any
 from shared.compliance.engine import judge
 from shared.compliance.facts import Facts
 from shared.compliance.inventory import csv_of
+from shared.compliance.page import page_of
 from shared.compliance.report import Json, changes, compile_report, parse_report, text_of
 from shared.compliance.rules import RULES
 from shared.controllers.compliance.fleet_facts import look
@@ -61,7 +62,11 @@ def _report(run: Run, began: datetime, facts: Facts) -> None:
 
 
 def _files(report: Json) -> Mapping[str, bytes]:
-    return {"report.json": text_of(report).encode(), "inventory.csv": csv_of(report["certificates"]).encode()}
+    return {
+        "report.json": text_of(report).encode(),
+        "report.html": page_of(report).encode(),
+        "inventory.csv": csv_of(report["certificates"]).encode(),
+    }
 
 
 def _tell(run: Run, began: datetime, report: Json, before: Mapping[str, Any] | None) -> None:
