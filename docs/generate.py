@@ -23,7 +23,7 @@ from textwrap import wrap
 from typing import NamedTuple
 
 from bench.report import bars_table, figures_table, read
-from shared.compliance.rule import AnyRule, Citation, Example
+from shared.compliance.rule import AnyRule, Citation, Example, Status
 from shared.compliance.rules import RULES
 from shared.domain.api_versions import API_VERSIONS, ApiVersion
 from shared.domain.reason import Reason
@@ -127,7 +127,7 @@ def rules_index() -> str:
 
 
 def rule_section(rule: AnyRule) -> str:
-    """Return the section of a compliance rule: what it says, why, from which facts, and two examples as data."""
+    """Return the section of a compliance rule: what it says, why, from which facts, and a finding as data."""
     sources = ", ".join(sorted(rule.needs))
     facts = (
         f"{rule.title}. {rule.why}",
@@ -136,8 +136,12 @@ def rule_section(rule: AnyRule) -> str:
         f"Sources: {'; '.join(map(_cited, rule.citations))}.",
     )
     text = "\n\n".join(_wrapped(fact) for fact in facts if fact)
-    examples = "".join(map(_example, rule.examples[:2]))
+    examples = next((shown for shown in map(_example, rule.examples) if shown and _fits(shown)), "")
     return f"### {rule.id} {rule.name}\n\n{text}\n\n{_remedy(rule)}\n{examples}"
+
+
+def _fits(text: str) -> bool:
+    return all(len(line) <= LINE for line in text.splitlines())
 
 
 def _wrapped(text: str) -> str:
@@ -161,8 +165,8 @@ def _remedy(rule: AnyRule) -> str:
 
 
 def _example(example: Example) -> str:
-    """Return an example as a sentence, and what it changes in a world in good order as JSON."""
-    if not example.world:
+    """Return a finding as a sentence, and what it changes in a world in good order as JSON, or an empty text."""
+    if example.status is not Status.FAIL:
         return ""
     world = json.dumps(example.world, indent=1, ensure_ascii=False)
     return f"\n{_wrapped(f'If {example.title}, the result is `{example.status}`:')}\n\n```json\n{world}\n```\n"

@@ -86,3 +86,29 @@ def dated(begins: str, ends: str) -> World:
     """Return a world in which the newest version of the vault certificate is valid between two days."""
     days = {"not_before": f"{begins}T00:00:00+00:00", "not_after": f"{ends}T00:00:00+00:00"}
     return {"objects": {"wildcard": {"versions": [{**NEWEST, **days}]}}}
+
+
+RESOURCES = "/subscriptions/6baa9455-e3e7-4682-8209-4cac629f6fbe/resourceGroups/web/providers/Microsoft.Web"
+"""Where the resources of the world in good order are."""
+
+
+def probed(name: str = "shop", **answer: object) -> World:
+    """Return a world in which a person had the app of a site probed."""
+    return {"sites": {name: {"probed": answer}}}
+
+
+def delivered(**destination: object) -> World:
+    """Return a world in which the events of the vault go to another destination."""
+    subscription = {"name": "other", "destination": destination}
+    return {"vaults": {"contoso-kv": {"events": [subscription]}}}
+
+
+def environment(settings: Mapping[str, str], *, internal: bool = False) -> World:
+    """Return a world with an App Service Environment, with the settings in its `clusterSettings`."""
+    cluster = [{"name": name, "value": value} for name, value in settings.items()]
+    return {"environments": {"inner": {"internal": internal, "clusterSettings": cluster}}}
+
+
+def version(**properties: object) -> World:
+    """Return a world in which the vault certificate has one version, with other properties than in good order."""
+    return {"objects": {"wildcard": {"versions": [{**NEWEST, **properties}]}}}

@@ -5,9 +5,11 @@
 """
 
 from shared.domain.client_certificates import exclusions
-from shared.domain.shown import Shown
+from shared.domain.shown import Gap, Shown
 
-REQUIRED, INTERACTIVE = "required", "optionalinteractiveuser"
+REQUIRED, OPTIONAL, INTERACTIVE = "required", "optional", "optionalinteractiveuser"
+MODES = frozenset({REQUIRED, OPTIONAL, INTERACTIVE})
+"""The modes that Azure knows, in lower case."""
 
 
 def asks(listed: Shown) -> bool:
@@ -16,8 +18,11 @@ def asks(listed: Shown) -> bool:
 
 
 def mode(listed: Shown) -> str:
-    """Return the mode in lower case. Raise NotSeen if Azure shows none."""
-    return listed.text("clientCertMode").lower()
+    """Return the mode in lower case. Raise NotSeen if Azure shows none, or one that nobody knows."""
+    found = listed.text("clientCertMode").lower()
+    if found not in MODES:
+        raise listed.unseen("clientCertMode", Gap.ODD)
+    return found
 
 
 def excluded(listed: Shown) -> tuple[str, ...]:
@@ -31,4 +36,4 @@ def renegotiates(listed: Shown) -> bool:
     It does so where paths are excluded, and in the mode OptionalInteractiveUser. TLS 1.3 and HTTP/2 have no
     renegotiation, and App Service refuses bodies over 100 KB then (Azure docs, "Set up TLS mutual authentication").
     """
-    return asks(listed) and (mode(listed) == INTERACTIVE or bool(excluded(listed)))
+    return asks(listed) and (bool(excluded(listed)) or mode(listed) == INTERACTIVE)

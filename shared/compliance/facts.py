@@ -42,6 +42,8 @@ class Facts:
     configs: Mapping[SiteRef, Shown] = field(default_factory=dict)
     names: Mapping[HostName, Shown] = field(default_factory=dict)
     handshakes: Mapping[tuple[SiteRef, HostName], Shown] = field(default_factory=dict)
+    probed: Mapping[SiteRef, Shown] = field(default_factory=dict)
+    """What apps answered to a client certificate that no authority issued: `path` and `status`."""
     vaults: tuple[VaultFacts, ...] = ()
     environments: tuple[EnvironmentFacts, ...] = ()
     own: OwnFacts | None = None
@@ -128,6 +130,10 @@ class Facts:
         for host in self.hosts:
             found[host.of.ref] = (*found.get(host.of.ref, ()), host)
         return found
+
+    def probed_at(self, site: SiteRef) -> Shown:
+        """Return what an app answered to a client certificate that no authority issued."""
+        return self.probed.get(site) or Shown.missing(Source.PROBE, self.now, Gap.NOT_PROBED, f"probe of {site}")
 
     def settings_of(self, site: SiteRef) -> SiteSettings:
         """Return the app settings of a site or slot that are about certificates. Raise NotSeen if nobody read them."""

@@ -118,7 +118,7 @@ About = TypeVar("About", bound=Subject)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A world as data, and what the rule says of it. docs/reference/compliance.md prints the first two of each rule."""
+    """A world as data, and what the rule says of it. docs/reference/compliance.md prints a finding of each rule."""
 
     title: str
     """What the example shows, in one sentence."""

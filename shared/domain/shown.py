@@ -30,6 +30,8 @@ class Source(StrEnum):
     """The resolution of a host name."""
     TLS = "tls"
     """A TLS handshake with a host name."""
+    PROBE = "probe"
+    """A request to an app with a client certificate that no authority issued, made only when a person asks for it."""
     EVENTS = "eventgrid"
     """The event subscriptions of a vault."""
     ROLES = "roles"

@@ -218,6 +218,14 @@ CLIENT_CERTS = Tag(
     "What the owner of the site wants of inbound client certificates. The compliance sweep reports a site that App "
     "Service treats otherwise. Certroll changes nothing.",
 )
+CLIENT_CA = Tag(
+    "certroll-client-ca",
+    _SITES,
+    Kind.TEXT,
+    "vault/name",
+    "The app of the site accepts only client certificates of this authority. The compliance sweep reports an app that "
+    "accepted a certificate of nobody when a person asked for the probe. Certroll changes nothing.",
+)
 LINEAGE = Tag(
     "certroll-lineage",
     frozenset({Carrier.UPLOAD}),
@@ -244,6 +252,7 @@ TAGS = (
     ASKED_BY,
     WAIVE,
     CLIENT_CERTS,
+    CLIENT_CA,
     LINEAGE,
 )
 _WANTED = tuple(tag.name for tag in TAGS if tag.makes_wanted)

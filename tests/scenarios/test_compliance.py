@@ -110,9 +110,11 @@ def test_refused_configurations_are_not_checked(install: Install) -> None:
     world = small_world()
     world.faults.add(Fault("denied", "GET", path=r"/shop/config/web$", times=None))
     report = checked(install(world))
-    (entry,) = [entry for entry in report["not_checked"] if entry["source"] == "config"]
-    assert (entry["label"], entry["reason"]) == ("site shop", "DeniedByAzure")
-    assert "CRT301" in entry["rules"]
+    entries = {entry["label"]: entry for entry in report["not_checked"] if entry["source"] == "config"}
+    assert entries.keys() == {"site shop", "site shop/staging"}
+    assert entries["site shop"]["reason"] == "DeniedByAzure"
+    assert "CRT301" in entries["site shop"]["rules"]
+    assert entries["site shop/staging"]["rules"] == ["CRT408"], "the slot is compared with its site"
     assert ("CRT204", "site shop") in findings(report)
     (rule,) = [rule for rule in report["rules"] if rule["id"] == "CRT301"]
     assert rule["counts"] == {"pass": 3, "not_checked": 1}

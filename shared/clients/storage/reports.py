@@ -23,8 +23,8 @@ LATEST = "latest"
 REPORT = "report.json"
 KEPT = timedelta(days=90)
 """How long the history of reports lasts."""
-LARGEST = 64 * 1024 * 1024
-"""The most bytes of a report that Certroll reads back."""
+LARGEST = 256 * 1024 * 1024
+"""The most bytes of a report that Certroll reads back. A report with 45,000 findings has some 42 MB."""
 CONTENT_TYPES = {"json": "application/json", "html": "text/html; charset=utf-8", "csv": "text/csv; charset=utf-8"}
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

@@ -22,7 +22,7 @@ from shared.compliance.rule import (
     passed,
 )
 from shared.compliance.subjects import ObjectFacts
-from shared.domain.certificates.requirements import VALIDITY_LIMITS
+from shared.domain.certificates.calendar import VALIDITY_LIMITS
 from shared.domain.shown import Source
 
 PRIVATE: changes.World = {

@@ -25,7 +25,7 @@ def check(site: SiteFacts, facts: Facts) -> Verdict:
     found = evidence(site.config, "scmMinTlsVersion", "1.2")
     if tls_version(site.config, "scmMinTlsVersion") >= KNOWN["1.2"]:
         return passed(found)
-    return failed(f"{site.label} accepts TLS {site.config.text('scmMinTlsVersion')}", found)
+    return failed(f"the SCM site of {site.label} accepts TLS {site.config.text('scmMinTlsVersion')}", found)
 
 
 RULE = Rule(

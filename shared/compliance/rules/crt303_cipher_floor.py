@@ -67,6 +67,14 @@ RULE = Rule(
             Status.FAIL,
         ),
         Example(
+            "the site is in an environment",
+            changes.both(
+                changes.config(minTlsCipherSuite=None),
+                changes.site(hostingEnvironmentProfile={"id": f"{changes.RESOURCES}/hostingEnvironments/inner"}),
+            ),
+            Status.NOT_APPLICABLE,
+        ),
+        Example(
             "the site accepts TLS 1.3 only",
             changes.config(minTlsCipherSuite=None, minTlsVersion="1.3"),
             Status.NOT_APPLICABLE,

@@ -28,14 +28,12 @@ def check(site: SiteFacts, facts: Facts) -> Verdict:
         return not_applicable("App Service asks nobody for a certificate")
     late = renegotiates(site.listed)
     found = evidence(site.config, "http20Enabled", expected=False)
-    http2, only13 = site.config.boolean("http20Enabled"), tls_version(site.config, "minTlsVersion") >= KNOWN["1.3"]
-    if late and (http2 or only13):
-        what = "HTTP/2" if http2 else "TLS 1.3"
-        return failed(
-            f"{site.label} asks late for certificates, which {what} does not allow",
-            found,
-            evidence(site.config, "minTlsVersion", "1.2"),
-        )
+    http2 = site.config.boolean("http20Enabled")
+    if late and http2:
+        return failed(f"{site.label} asks late for certificates, which HTTP/2 does not allow", found)
+    if late and tls_version(site.config, "minTlsVersion") >= KNOWN["1.3"]:
+        lowest = evidence(site.config, "minTlsVersion", "1.2")
+        return failed(f"{site.label} asks late for certificates, which TLS 1.3 does not allow", lowest)
     if http2:
         return failed(
             f"{site.label} offers HTTP/2 and asks for certificates; users of several tools report failures",

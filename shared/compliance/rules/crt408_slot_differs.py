@@ -1,6 +1,7 @@
 """CRT408: a slot protects less than its site."""
 
 from shared.compliance import changes
+from shared.compliance.client_certs import asks
 from shared.compliance.facts import Facts
 from shared.compliance.rule import (
     Area,
@@ -17,10 +18,12 @@ from shared.compliance.rule import (
     passed,
 )
 from shared.compliance.subjects import SiteFacts
+from shared.compliance.tls_versions import tls_version
 from shared.domain.shown import Source
 
-COMPARED = ("clientCertEnabled", "clientCertMode", "clientCertExclusionPaths", "httpsOnly")
-"""What App Service keeps with a slot, and compliance compares. TLS versions are CRT301's."""
+SWITCHES = ("clientCertEnabled", "httpsOnly")
+OF_CERTIFICATES = ("clientCertMode", "clientCertExclusionPaths")
+"""What App Service keeps with a slot. Mode and paths mean something only where certificates are asked for."""
 
 
 def slot(**properties: object) -> changes.World:
@@ -34,9 +37,8 @@ def slot(**properties: object) -> changes.World:
         "clientCertMode": "Required",
         "clientCertExclusionPaths": None,
     }
-    return {
-        "sites": {"shop/blue": {"tags": {}, "config": None, "settings": None, "properties": {**usual, **properties}}}
-    }
+    blue = {"tags": {}, "config": {"minTlsVersion": "1.2"}, "settings": None, "properties": {**usual, **properties}}
+    return {"sites": {"shop/blue": blue}}
 
 
 def shown_value(value: object) -> str | bool | None:
@@ -49,13 +51,17 @@ def check(site: SiteFacts, facts: Facts) -> Verdict:
     production = facts.production_of(site)
     if production is None:
         return not_applicable("the site of the slot is not in the fleet")
-    for name in COMPARED:
-        if site.listed.value(name) != production.listed.value(name):
+    asked = asks(site.listed) or asks(production.listed)
+    for name in (*SWITCHES, *(OF_CERTIFICATES if asked else ())):
+        wanted = production.listed.value(name)
+        if site.listed.value(name) != wanted:
             return failed(
-                f"{name} of {site.label} differs from its site",
-                evidence(site.listed, name, shown_value(production.listed.value(name))),
+                f"{name} of {site.label} differs from its site", evidence(site.listed, name, shown_value(wanted))
             )
-    return passed(evidence(site.listed, "httpsOnly", production.listed.boolean("httpsOnly")))
+    found = evidence(site.config, "minTlsVersion", production.config.text("minTlsVersion"))
+    if tls_version(site.config, "minTlsVersion") < tls_version(production.config, "minTlsVersion"):
+        return failed(f"{site.label} accepts older TLS than its site", found)
+    return passed(found)
 
 
 RULE = Rule(
@@ -69,7 +75,7 @@ RULE = Rule(
     area=Area.CLIENT_CERTIFICATES,
     severity=Severity.MEDIUM,
     citations=(Citation('Azure docs, "Set up staging environments", settings that are not swapped'),),
-    needs=frozenset({Source.LIST}),
+    needs=frozenset({Source.LIST, Source.CONFIG}),
     about=lambda facts: tuple(site for site in facts.sites if site.is_slot),
     check=check,
     fix=Fix.COMMAND,
@@ -83,5 +89,13 @@ RULE = Rule(
         ),
         Example("the slot is like its site", slot(), Status.PASS),
         Example("the slot answers plain HTTP", slot(httpsOnly=False), Status.FAIL),
+        Example(
+            "the slot accepts older TLS",
+            changes.both(slot(), changes.config("shop/blue", minTlsVersion="1.0")),
+            Status.FAIL,
+        ),
+        Example(
+            "the modes differ, and nobody is asked for a certificate", slot(clientCertMode="Optional"), Status.PASS
+        ),
     ),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from shared.domain.certificates.calendar import VALIDITY_LIMITS, in_force
 from shared.domain.certificates.requirements import (
     CURVES,
     LONG_SERIAL,
@@ -10,7 +11,6 @@ from shared.domain.certificates.requirements import (
     PEM,
     PKCS12,
     SMALLEST_RSA_KEY,
-    VALIDITY_LIMITS,
     WEAK_HASHES,
     Case,
     Level,
@@ -303,7 +303,7 @@ def validity_limit(case: Case, facts: CertificateFacts) -> Opinion | None:
     day of `not_before`.
     """
     issued = case.version.not_before
-    limit = next((days for since, days in VALIDITY_LIMITS if issued >= since), None)
+    limit = in_force(VALIDITY_LIMITS, issued)
     if not facts.public_policy or limit is None:
         return None
     days = validity_days(case.version)

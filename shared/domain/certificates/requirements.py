@@ -6,7 +6,7 @@ docs/reference/requirements.md names the sources.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum, auto
 
 from shared.domain.certificates.version import (
@@ -35,16 +35,6 @@ LONG_SERIAL = 10
 """The longest serial number that App Service documents for uploads, in octets."""
 WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1"})
 """The hash algorithms of signatures that clients no longer trust."""
-VALIDITY_LIMITS = (
-    (datetime(2029, 3, 15, tzinfo=UTC), 47),
-    (datetime(2027, 3, 15, tzinfo=UTC), 100),
-    (datetime(2026, 3, 15, tzinfo=UTC), 200),
-    (datetime(2020, 9, 1, tzinfo=UTC), 398),
-)
-"""The longest validity in days of public certificates, by the first day of issue to which the limit applies.
-
-The source is CA/Browser Forum, Baseline Requirements 6.3.2, SC-081v3.
-"""
 
 
 class Use(StrEnum):

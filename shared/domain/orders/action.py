@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.certificates.version import CertificateVersion
-from shared.domain.orders.order import AUTOMATIC_DELAY, AUTOMATIC_WINDOW, Order, OrderRef, OrderStatus
+from shared.domain.orders.order import AUTOMATIC_DELAY, Order, OrderRef, OrderStatus, renewal_begins
 from shared.domain.orders.problems import OrderProblem, near_end
 from shared.domain.reason import Reason
 from shared.domain.tags import REISSUE, opted_out
@@ -138,7 +138,7 @@ def _automatic_is_late(
 
     The renewal time that Azure shows may belong to an earlier or to a later certificate of the order.
     """
-    begins = ends - AUTOMATIC_WINDOW
+    begins = renewal_begins(ends)
     shown = renews_at if renews_at is not None and begins <= renews_at < ends else begins
     since = max(shown, turned_on.at) if turned_on else shown
     return now - since > AUTOMATIC_DELAY

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
+from shared.domain.certificates.calendar import AUTOMATIC_WINDOWS, applying
 from shared.domain.letter_case import lower_case
 from shared.domain.names import HostName, InvalidNameError, Thumbprint, VaultCertificateRef, parse_subscription
 from shared.domain.path_names import ORDER, RESOURCE_GROUP
@@ -17,14 +18,6 @@ from shared.domain.subject import Subject
 from shared.domain.tags import Tag, Tags
 from shared.domain.written import Written
 
-AUTOMATIC_WINDOW = timedelta(days=32)
-"""How long before the end of an order Azure starts to renew it (Azure docs, "Renew an App Service certificate")."""
-MANUAL_WINDOW = timedelta(days=60)
-"""How long before the end of an order Azure accepts a manual renewal (Azure docs, "Renew an App Service
-certificate")."""
-DOMAIN_REUSE = timedelta(days=198)
-"""How long a proof of domain ownership counts for further certificates, since March 2026 (Azure docs, industry-wide
-changes). Azure does not automate another proof for purchased certificates."""
 AUTOMATIC_DELAY = timedelta(days=2)
 """How late an automatic renewal may be before Certroll treats it as missing. Azure checks orders every eight hours."""
 BETWEEN = timedelta(days=1)
@@ -37,6 +30,11 @@ _ORDER_ID = re.compile(
     r"/subscriptions/([^/]+)/resourcegroups/([^/]+)"
     r"/providers/microsoft\.certificateregistration/certificateorders/([^/]+)"
 )
+
+
+def renewal_begins(ends: datetime) -> datetime:
+    """Return when Azure begins to renew an order or a certificate that ends at the moment."""
+    return ends - applying(AUTOMATIC_WINDOWS, ends)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -189,7 +187,7 @@ class Order:
     @property
     def renews_at(self) -> datetime | None:
         """When Azure begins the order's automatic renewal, None if Azure shows neither that nor the order's end."""
-        by_end = self.expires - AUTOMATIC_WINDOW if self.expires else None
+        by_end = renewal_begins(self.expires) if self.expires else None
         return self.next_auto_renewal or by_end
 
     @property
@@ -199,7 +197,7 @@ class Order:
         The next certificate belongs to the same order or to the renewed order.
         """
         between = self.certificate_ends and self.expires and self.certificate_ends < self.expires - BETWEEN
-        by_certificate = self.certificate_ends - AUTOMATIC_WINDOW if self.certificate_ends and between else None
+        by_certificate = renewal_begins(self.certificate_ends) if self.certificate_ends and between else None
         by_order = self.renews_at if self.auto_renew else None
         return min((time for time in (by_certificate, by_order) if time is not None), default=None)
 

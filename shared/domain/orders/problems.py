@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.api_versions import ORDERS
+from shared.domain.certificates.calendar import MANUAL_WINDOWS, ORDER_REUSE, applying
 from shared.domain.orders.order import (
-    DOMAIN_REUSE,
     FINAL,
-    MANUAL_WINDOW,
     STORE_DELAY,
     UNDER_WAY,
     Order,
@@ -40,9 +39,14 @@ class OrderProblem:
 
 
 def asks_when_verified(order: Order, now: datetime) -> bool:
-    """Return True if Certroll must read the last proof of domain ownership for the order's next certificate."""
+    """Return True if Certroll must read the last proof of domain ownership for the order's next certificate.
+
+    Before that, a new proof would be too old when Azure issues the certificate.
+    """
     at = order.next_certificate_at
-    return order.status is OrderStatus.ISSUED and at is not None and at - now <= MANUAL_WINDOW
+    if order.status is not OrderStatus.ISSUED or at is None:
+        return False
+    return at - now <= min(applying(MANUAL_WINDOWS, at), applying(ORDER_REUSE, at))
 
 
 def problems(order: Order, now: datetime) -> tuple[OrderProblem, ...]:
@@ -159,8 +163,9 @@ def _of_verification(order: Order) -> Iterator[OrderProblem]:
     at = order.next_certificate_at
     if order.last_verified is None:
         known = "Certroll could not read when the domain was last verified"
-    elif at is not None and order.last_verified + DOMAIN_REUSE <= at:
-        known = f"the domain was last verified on {order.last_verified:%Y-%m-%d}, and a verification lasts 198 days"
+    elif at is not None and order.last_verified + (reuse := applying(ORDER_REUSE, at)) <= at:
+        lasts = f"a verification lasts {reuse.days} days"
+        known = f"the domain was last verified on {order.last_verified:%Y-%m-%d}, and {lasts}"
     else:
         return
     detail = f"{known}, so the certificate of {at:%Y-%m-%d} will wait: {verify(order)}"
@@ -169,5 +174,5 @@ def _of_verification(order: Order) -> Iterator[OrderProblem]:
 
 def near_end(order: Order, now: datetime) -> datetime | None:
     """Return the end of the order if Azure already accepts a manual renewal, and otherwise None."""
-    near = order.expires is not None and order.expires - now <= MANUAL_WINDOW
-    return order.expires if near else None
+    ends = order.expires
+    return ends if ends is not None and ends - now <= applying(MANUAL_WINDOWS, ends) else None

@@ -123,6 +123,7 @@ _BLANKS: Mapping[Source, tuple[str, ...]] = {
     Source.CONFIG: ("sites", "*", "config"),
     Source.SETTINGS: ("sites", "*", "settings"),
     Source.POLICY: ("objects", "*", "policy"),
+    Source.PROBE: ("sites", "*", "probed"),
     Source.VAULT: ("vaults", "*", "properties"),
     Source.EVENTS: ("vaults", "*", "events"),
     Source.DNS: ("dns", "*"),
@@ -176,6 +177,7 @@ _FUZZED: Mapping[Source, tuple[tuple[str, ...], ...]] = {
     Source.POLICY: (("objects", "*", "policy"), ("objects", "*", "policy", "key_props")),
     Source.DNS: (("dns", "*"),),
     Source.TLS: (("tls", "*"),),
+    Source.PROBE: (("sites", "*", "probed"),),
     Source.VAULT: (("vaults", "*", "properties"),),
     Source.EVENTS: (("vaults", "*", "events", "*"),),
     Source.OWN: (("own", "site"), ("own", "site", "config")),
@@ -191,6 +193,7 @@ _OF_DOMAIN = frozenset(
         "hostNames",
         "keyVaultId",
         "keyVaultSecretName",
+        "site",
     }
     | {"id", "created"}
 )

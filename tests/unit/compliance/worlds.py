@@ -225,6 +225,9 @@ def facts_in(world: Mapping[str, Any], now: datetime = NOW) -> Facts:
             for host, found in world["tls"].items()
             if parse_host_name(host) in hosts
         },
+        probed={
+            site.ref: Shown(Source.PROBE, now, found["probed"]) for (site, _), found in seen if found.get("probed")
+        },
         vaults=tuple(_vault(name, found, now) for name, found in world["vaults"].items() if found),
         environments=tuple(
             EnvironmentFacts(
@@ -290,9 +293,10 @@ def _settings(name: str, found: Mapping[str, Any]) -> SiteSettings:
 
 
 def _copy(name: str, found: Mapping[str, Any]) -> WebspaceCertificate:
-    properties = {key: value for key, value in found.items() if key not in {"tags", "created", "id"}}
+    properties = {key: value for key, value in found.items() if key not in {"tags", "created", "site"}}
     properties.setdefault("webSpace", "web-WestEuropewebspace")
-    resource_id = found.get("id", f"{GROUP}/certificates/{name}")
+    place = f"{GROUP}/sites/{found['site']}" if "site" in found else GROUP
+    resource_id = f"{place}/certificates/{name}"
     copied = read_certificate(
         {"id": resource_id, "location": "westeurope", "tags": found.get("tags", {}), "properties": properties}
     )
@@ -342,7 +346,7 @@ def _facts(change: Mapping[str, Any]) -> CertificateFacts:
         "key_size": 2048,
         "self_signed": False,
         "server_auth": True,
-        "client_auth": False,
+        "client_auth": True,
         "signature_hash": "sha256",
         "serial_octets": 16,
         "issuer": "Contoso Public CA",
