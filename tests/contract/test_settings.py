@@ -121,3 +121,12 @@ def test_reads_after_a_write(azure: Recording, rig: Rig, verdict: Verdict) -> No
         rig.place.clock.sleep(1)
     azure.app_service.put_settings(replace(before, etag=None))
     verdict("reads_until_visible", stale)
+
+
+@pytest.mark.operations("app_service.configuration")
+def test_configuration_shows_the_tls_of_a_site(azure: Recording, site: SiteRef) -> None:
+    """The configuration of a site shows its lowest TLS versions, its lowest cipher suite or null, and HTTP/2."""
+    shown = azure.app_service.configuration(site)
+    assert {"minTlsVersion", "scmMinTlsVersion", "minTlsCipherSuite", "http20Enabled"} <= shown.keys()
+    assert shown["minTlsVersion"] in {"1.0", "1.1", "1.2", "1.3"}
+    assert isinstance(shown["http20Enabled"], bool)

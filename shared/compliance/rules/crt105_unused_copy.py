@@ -41,6 +41,8 @@ def check(copy: CopyFacts, facts: Facts) -> Verdict:
     for site in facts.sites:
         if site.site.webspace == stored.webspace:
             settings = facts.settings_of(site.ref)
+            if stored.thumbprint in settings.mentioned:
+                return passed(found)
             if site.site.flex or stored.loaded or settings.loads_everything or not site.site.windows_code:
                 return not_applicable(f"{site.label} may load every certificate of the webspace")
     return failed(f"no host name of the webspace shows {stored.ref.name}, and no app names it", found)
@@ -70,11 +72,17 @@ RULE = Rule(
     ),
     silent=(
         "A webspace with an app that loads everything, runs on Linux or Flex Consumption, or whose settings nobody"
-        " could read; a certificate younger than thirty days; a managed or public one."
+        " could read; a thumbprint anywhere in a setting; a certificate younger than thirty days; a managed or "
+        "public one."
     ),
     examples=(
         Example("nothing uses the certificate", changes.unbound(), Status.FAIL),
         Example("a host name shows it", {}, Status.PASS),
+        Example(
+            "a setting has the thumbprint in a longer text",
+            changes.both(changes.unbound(), changes.settings(CLIENTS=f"shop={'A' * 40};api=none")),
+            Status.PASS,
+        ),
         Example(
             "an app loads every certificate",
             changes.both(changes.unbound(), changes.settings(WEBSITE_LOAD_CERTIFICATES="*")),

@@ -24,14 +24,12 @@ MOST = 5
 
 
 def check(site: SiteFacts, facts: Facts) -> Verdict:
-    """Fail an app whose lists name a thumbprint that no certificate within its reach has."""
+    """Fail an app whose load list names a thumbprint that neither its webspace nor a followed vault has."""
     settings = facts.settings_of(site.ref)
-    listed = (*settings.load_list, *settings.root_list)
-    if not listed:
-        return not_applicable("its load list and root list name no thumbprint")
-    own = {copy.thumbprint for copy in (*facts.copies_at(site.ref), *facts.fleet.roots_of(site.ref))}
-    roots = {root.thumbprint for root in facts.fleet.roots}
-    unknown = sorted(set(listed) - own - roots)
+    if not settings.load_list:
+        return not_applicable("its load list names no thumbprint")
+    own = {copy.thumbprint for copy in facts.copies_at(site.ref)}
+    unknown = sorted(name for name in set(settings.load_list) - own if not facts.objects_with(name))
     found = Evidence("WEBSITE_LOAD_CERTIFICATES", tuple(unknown[:MOST]), (), facts.fleet.taken_at, Source.SETTINGS)
     if not unknown:
         return passed(found)
@@ -40,7 +38,7 @@ def check(site: SiteFacts, facts: Facts) -> Verdict:
         raise NotSeen(Source.LIST, Gap.NOT_READ, f"all certificates within reach of {site.label}")
     elsewhere = [copy.copy.ref.name for copy in facts.copies if copy.copy.thumbprint in unknown]
     where = f"; {elsewhere[0]} in another webspace has it" if elsewhere else ""
-    return failed(f"{site.label} names {unknown[0]}, which no certificate of its webspace has{where}", found)
+    return failed(f"{site.label} names {unknown[0]}, which neither its webspace nor a vault has{where}", found)
 
 
 RULE = Rule(
@@ -56,7 +54,10 @@ RULE = Rule(
     check=check,
     fix=Fix.COMMAND,
     remedy="Import the certificate into the webspace of the app, or take the thumbprint out of the setting.",
-    silent="Apps without lists. Settings that only mention a thumbprint are data, and no finding.",
+    silent=(
+        "A thumbprint of an earlier version that a followed vault knows; a root list, whose thumbprints may belong"
+        " to another app of the plan; settings that only mention a thumbprint."
+    ),
     examples=(
         Example(
             "the load list names a thumbprint of no certificate",
@@ -64,6 +65,16 @@ RULE = Rule(
             Status.FAIL,
         ),
         Example("the load list names the bound certificate", {}, Status.PASS),
+        Example(
+            "the load list also names the version before",
+            changes.settings(WEBSITE_LOAD_CERTIFICATES=f"{'A' * 40},{'B' * 40}"),
+            Status.PASS,
+        ),
+        Example(
+            "a root list names a public certificate of another app",
+            changes.settings(WEBSITE_LOAD_CERTIFICATES="", WEBSITE_LOAD_ROOT_CERTIFICATES="C" * 40),
+            Status.NOT_APPLICABLE,
+        ),
         Example("the app loads everything", changes.settings(WEBSITE_LOAD_CERTIFICATES="*"), Status.NOT_APPLICABLE),
         Example(
             "a setting mentions a thumbprint as data",

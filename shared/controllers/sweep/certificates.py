@@ -91,9 +91,11 @@ def judge_certificates(run: Run) -> Judged:
     unclosed = close_gone(run, idle, listed, began) + close_left(run, idle, environment_records, began)
     errors, busy = [*errors, *unsent, *unclosed], busy + begun
     event("sweep.judged", certificates=len(inspections), enqueued=[str(ref) for ref in busy], sites=len(fleet.sites))
-    errors += [inspection.error for inspection in judged.values() if inspection.error]
-    error = ExceptionGroup("Certroll could not inspect every vault certificate", errors) if errors else None
     late = tuple(sorted({spot.subscription for spot in fleet.blind_spots if spot.is_late}))
+    failed = (inspection.error for inspection in judged.values() if inspection.error)
+    # a judging that was late is repeated after its slices, and then judges what it had no time for
+    errors += [failure for failure in failed if not (late and isinstance(failure, OutOfTime))]
+    error = ExceptionGroup("Certroll could not inspect every vault certificate", errors) if errors else None
     return Judged(busy, _unseen(fleet, vaults - listed, judged), error, targets, late)
 
 
