@@ -112,3 +112,37 @@ def environment(settings: Mapping[str, str], *, internal: bool = False) -> World
 def version(**properties: object) -> World:
     """Return a world in which the vault certificate has one version, with other properties than in good order."""
     return {"objects": {"wildcard": {"versions": [{**NEWEST, **properties}]}}}
+
+
+def managed_entry(begins: str, ends: str) -> World:
+    """Return a managed certificate of the custom host name, valid between two days. Azure hides its thumbprint."""
+    return {
+        "thumbprint": "",
+        "hostNames": [HOST],
+        "subjectName": HOST,
+        "issuer": "GeoTrust TLS RSA CA G1",
+        "issueDate": f"{begins}T00:00:00+00:00",
+        "expirationDate": f"{ends}T00:00:00+00:00",
+        "canonicalName": HOST,
+    }
+
+
+def managed(begins: str, ends: str) -> World:
+    """Return a world whose only certificate in App Service is a managed one, valid between two days."""
+    return {"certificates": {"managed": managed_entry(begins, ends), "wildcard": None}}
+
+
+def renewing(action: str = "AutoRenew", *, percentage: int | None = None, days: int | None = None) -> World:
+    """Return a world in which the policy of the vault certificate has another lifetime action."""
+    trigger = {"lifetime_percentage": percentage, "days_before_expiry": days}
+    return policy(lifetime_actions=[{"action": action, "trigger": trigger}])
+
+
+def versions(*newest_first: World) -> World:
+    """Return a world in which the vault certificate has other versions, each told by what differs from the newest."""
+    return {"objects": {"wildcard": {"versions": [{**NEWEST, **version} for version in newest_first]}}}
+
+
+def refused(*names: str) -> World:
+    """Return a world in which Certroll refuses to carry versions of the vault certificate."""
+    return {"objects": {"wildcard": {"refused": list(names)}}}

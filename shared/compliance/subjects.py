@@ -109,7 +109,7 @@ class ObjectFacts:
     lineage: Lineage
     policy: Shown
     """The policy of the vault certificate in the words of Key Vault: `issuer.name`, `lifetime_actions`, `key_props`,
-    and `recoveryLevel`. A secret has none."""
+    `secret_props` and `recoveryLevel`. A secret has none."""
 
     @property
     def key(self) -> str:

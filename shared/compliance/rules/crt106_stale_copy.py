@@ -36,7 +36,9 @@ def check(copy: CopyFacts, facts: Facts) -> Verdict:
     if current is None:
         return not_applicable("Certroll may carry no version of the vault certificate")
     found = Evidence("thumbprint", copy.copy.thumbprint, current.thumbprint, copy.listed.read_at, copy.listed.source)
-    if copy.copy.thumbprint == current.thumbprint:
+    newest = next(version for version in known.lineage.versions if version.enabled)
+    shown = copy.copy.thumbprint
+    if shown in {current.thumbprint, newest.thumbprint} or known.lineage.later(shown) is not None:
         return passed(found)
     if facts.now - current.created < DELAY:
         return not_applicable("the newest version came within the last day")
@@ -57,8 +59,9 @@ RULE = Rule(
     fix=Fix.ROTATION,
     remedy=("Look in Certroll's plan why it does not sync the certificate: an opt-out, a hold or a blind spot."),
     silent=(
-        "A vault that Certroll does not follow, and the first day after a renewal: App Service itself takes up to "
-        "24 hours."
+        "A vault that Certroll does not follow; the first day after a renewal, because App Service itself takes up to "
+        "24 hours; an import of the newest version that Certroll refuses to carry; a version that begins and ends later"
+        " than the one that a restored vault calls its newest."
     ),
     examples=(
         Example("the import shows the version before", changes.certificate(thumbprint="B" * 40), Status.FAIL),
@@ -67,6 +70,23 @@ RULE = Rule(
             "the vault is not followed",
             changes.certificate(thumbprint="B" * 40, keyVaultId="elsewhere-kv"),
             Status.NOT_APPLICABLE,
+        ),
+        Example(
+            "the newest version came this morning",
+            changes.both(changes.certificate(thumbprint="B" * 40), {"now": "2026-09-15T09:00:00+00:00"}),
+            Status.NOT_APPLICABLE,
+        ),
+        Example("App Service imported the newest version, which Certroll refuses", changes.refused("v2"), Status.PASS),
+        Example(
+            "a restored vault calls the oldest version its newest",
+            changes.both(
+                changes.certificate(thumbprint="B" * 40),
+                changes.versions(
+                    {"not_before": "2026-03-20T00:00:00+00:00", "not_after": "2026-10-06T00:00:00+00:00"},
+                    {"version": "v1", "thumbprint": "B" * 40},
+                ),
+            ),
+            Status.PASS,
         ),
         Example("the vault could not be read", {"objects": {"wildcard": None}}, Status.NOT_CHECKED),
     ),

@@ -20,6 +20,15 @@ from shared.domain.shown import Source
 
 FINE = frozenset({"initialized", "succeeded", "waitingoncertificateorder"})
 """The states in lower case after which App Service has the certificate, or waits for its order."""
+NO_RIGHT = frozenset({"operationnotpermittedonkeyvault", "azureserviceunauthorizedtoaccesskeyvault"})
+"""The states in lower case that the remedy of the rule mends, the role of App Service on the vault."""
+REMEDIES = {
+    "keyvaultdoesnotexist": "Recover the vault, or import the certificate from the vault that has it now.",
+    "keyvaultsecretdoesnotexist": "Recover the vault certificate, or import the certificate that took its place.",
+    "certificateorderfailed": "Look at the order of the certificate: Azure could not issue it.",
+    "externalprivatekey": "Store a certificate with its private key in the vault: the key of this one is elsewhere.",
+}
+OTHERWISE = "Synchronize the certificate again in App Service, and look at the vault if the state stays."
 
 
 def check(copy: CopyFacts, facts: Facts) -> Verdict:
@@ -28,7 +37,8 @@ def check(copy: CopyFacts, facts: Facts) -> Verdict:
     status = copy.listed.text("keyVaultSecretStatus")
     if status.lower() in FINE:
         return passed(found)
-    return failed(f"App Service's last fetch of {copy.label} from its vault ended with {status}", found)
+    detail = f"App Service's last fetch of {copy.label} from its vault ended with {status}"
+    return failed(detail, found, remedy="" if status.lower() in NO_RIGHT else REMEDIES.get(status.lower(), OTHERWISE))
 
 
 RULE = Rule(

@@ -17,27 +17,35 @@ from shared.compliance.rule import (
     passed,
 )
 from shared.compliance.subjects import ObjectFacts
+from shared.domain.certificates.requirements import PKCS12
 from shared.domain.names import ObjectKind
 from shared.domain.shown import Source
 
 
 def check(known: ObjectFacts, facts: Facts) -> Verdict:
-    """Fail a policy whose next key is not exportable, where App Service imports the certificate."""
+    """Fail a policy whose next version App Service cannot import: its key stays in the vault, or it is no PKCS12."""
     if known.lineage.ref.kind is ObjectKind.SECRET:
         return not_applicable("a plain secret holds its key in the open")
     if not any(copy.copy.source == known.lineage.ref for copy in facts.copies):
         return not_applicable("App Service has not imported it")
-    found = evidence(known.policy, "key_props.exportable", expected=True)
-    if known.policy.boolean("key_props.exportable"):
-        return passed(found)
-    return failed(f"the policy of {known.label} makes the next key not exportable", found)
+    key = evidence(known.policy, "key_props.exportable", expected=True)
+    if not known.policy.boolean("key_props.exportable"):
+        return failed(f"the policy of {known.label} makes the next key not exportable", key)
+    form = evidence(known.policy, CONTENT_TYPE, PKCS12)
+    kind = known.policy.text(CONTENT_TYPE)
+    if kind.strip().lower() == PKCS12:
+        return passed(key, form)
+    return failed(f"the policy of {known.label} makes the next version {kind} and not PKCS12", form)
+
+
+CONTENT_TYPE = "secret_props.contentType"
 
 
 RULE = Rule(
     id="CRT110",
     name="KeyNotExportable",
-    title="The key of the vault certificate may not leave the vault",
-    why="App Service cannot import such a version: the renewal stays in the vault.",
+    title="App Service cannot import the next version of the vault certificate",
+    why="App Service imports only a PKCS12 with its private key: the renewal stays in the vault.",
     area=Area.CERTIFICATES,
     severity=Severity.HIGH,
     citations=(Citation('Azure docs, "Import a certificate from Key Vault"'),),
@@ -45,7 +53,7 @@ RULE = Rule(
     about=lambda facts: facts.objects,
     check=check,
     fix=Fix.COMMAND,
-    remedy="Set exportable to true in the policy, and make a new version.",
+    remedy="Set exportable to true and the content type to application/x-pkcs12 in the policy, and make a new version.",
     silent="A vault certificate that App Service has not imported.",
     examples=(
         Example(
@@ -53,7 +61,12 @@ RULE = Rule(
             changes.policy(key_props={"reuse_key": False, "exportable": False}),
             Status.FAIL,
         ),
-        Example("the next key may leave the vault", {}, Status.PASS),
+        Example("the next version is a PKCS12 whose key may leave the vault", {}, Status.PASS),
+        Example(
+            "the next version is a PEM file",
+            changes.policy(secret_props={"contentType": "application/x-pem-file"}),
+            Status.FAIL,
+        ),
         Example(
             "App Service has not imported the certificate",
             changes.both(

@@ -90,7 +90,7 @@ HEALTHY: dict[str, Any] = {
         },
     },
     "objects": {
-        # name → `versions` newest first, `policy`, `tags`, `kind`
+        # name → `versions` newest first, `refused` (names of versions), `policy`, `tags`, `kind`
         "wildcard": {
             "kind": "certificate",
             "tags": {},
@@ -120,6 +120,7 @@ HEALTHY: dict[str, Any] = {
                     {"action": "AutoRenew", "trigger": {"lifetime_percentage": 80, "days_before_expiry": None}}
                 ],
                 "key_props": {"reuse_key": False, "exportable": True},
+                "secret_props": {"contentType": "application/x-pkcs12"},
                 "recoveryLevel": "Recoverable",
             },
         },
@@ -318,7 +319,8 @@ def _plan(name: str, found: Mapping[str, Any]) -> ServerFarm:
 def _object(name: str, found: Mapping[str, Any]) -> ObjectFacts:
     kind = ObjectKind(found.get("kind", "certificate"))
     versions = tuple(_version(version) for version in found["versions"])
-    current = next((version for version in versions if version.enabled), None)
+    refused = found.get("refused", ())
+    current = next((version for version in versions if version.enabled and version.version not in refused), None)
     policy = found.get("policy")
     ref = VaultCertificateRef.parse(found.get("vault", "contoso-kv"), kind, name)
     refusal = None if current else Refusal(Reason.VERSION_DISABLED, "disabled")
