@@ -24,7 +24,8 @@ def used_at(copy: CopyFacts, facts: Facts) -> frozenset[SiteRef]:
     Raise NotSeen if no site does, and if one within reach of the certificate, or its settings, are hidden.
     """
     shown, thumbprint = shown_at(copy, facts), copy.copy.thumbprint
-    reach = [site.ref for site in facts.sites if thumbprint and copy.copy in facts.copies_at(site.ref)]
+    near = [site.ref for site in facts.sites if thumbprint and site.site.webspace == copy.copy.webspace]
+    reach = [site for site in near if copy.copy in facts.copies_at(site)]
     used = shown | (set(facts.named_by(thumbprint)) & set(reach))
     if not used:
         require_all_sites(copy, facts)
